@@ -1,0 +1,186 @@
+"""Settings, read once from the environment. What an administrator changes while the system runs is configuration,
+kept in the database with a page of its own (docs/configuration.md), not a setting."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from seg_console import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where everything that is not code lives: database, logs, keys, sockets.
+SEG_DATA_DIR = (BASE_DIR / environment.text("SEG_DATA_DIR", "var")).resolve()
+SEG_HOSTNAME = environment.text("SEG_HOSTNAME", socket.getfqdn())
+SEG_HTTP_HOST = environment.text("SEG_HTTP_HOST", "127.0.0.1")
+SEG_HTTP_PORT = environment.port("SEG_HTTP_PORT", 8000)
+SEG_SMTP_HOST = environment.text("SEG_SMTP_HOST", "127.0.0.1")
+SEG_SMTP_PORT = environment.port("SEG_SMTP_PORT", 2525)
+SEG_TLS_CERTIFICATE = environment.text("SEG_TLS_CERTIFICATE", "")
+SEG_TLS_KEY = environment.text("SEG_TLS_KEY", "")
+SEG_REDIS_SOCKET = SEG_DATA_DIR / "run" / "redis.sock"
+SEG_REDIS_URL = environment.text("REDIS_URL", f"unix://{SEG_REDIS_SOCKET}")
+SEG_MAIL_LOG = SEG_DATA_DIR / "log" / "mail_logs"
+
+
+def _secret_key() -> str:
+    """The key from the environment, else one made on first use and kept, readable by the owner alone."""
+    given = environment.text("SEG_SECRET_KEY", "")
+    if given:
+        return given
+    path = SEG_DATA_DIR / "secret_key"
+    if not path.exists():
+        SEG_DATA_DIR.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        try:
+            # Linked into place, so that of several processes starting at once all read the first one's key.
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = environment.switch("SEG_DEBUG", default=False)
+ALLOWED_HOSTS = environment.words("SEG_ALLOWED_HOSTS", f"127.0.0.1,localhost,[::1],{SEG_HOSTNAME}")
+# Behind a TLS-terminating proxy cookies must be marked secure; on plain loopback a browser would drop them.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.switch("SEG_SECURE_COOKIES", default=False)
+
+INSTALLED_APPS = [
+    "seg_console.accounts",
+    "seg_console.config",
+    "seg_console.mail",
+    "seg_console.delivery",
+    "policies",
+    "tdc",
+    "seg_console.gateway",
+    "seg_console.monitor",
+    "seg_console.ui",
+    "seg_console.cli",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "axes",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "seg_console.urls"
+WSGI_APPLICATION = "seg_console.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "seg_console.ui.context.frame",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": environment.database("DATABASE_URL", SEG_DATA_DIR / "seg.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "accounts:sign-in"
+LOGIN_REDIRECT_URL = "monitor:overview"
+LOGOUT_REDIRECT_URL = "accounts:sign-in"
+# seg-webui 2.4: 30 minutes without a request ends the session.
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_SAVE_EVERY_REQUEST = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# Throttling of sign-in: per user name and address together, so that one client cannot lock an administrator out.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Chinese (Simplified)"))]
+LOCALE_PATHS = [BASE_DIR / "seg_console" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = environment.text("SEG_TIME_ZONE", os.environ.get("TZ", "") or "UTC")
+USE_THOUSAND_SEPARATOR = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = SEG_DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Static files are served from the source folders: no collecting step between a pull and a restart.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": environment.text("SEG_LOG_LEVEL", "INFO").upper()},
+    "loggers": {"axes": {"level": "WARNING"}, "celery.worker.strategy": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
+}
