@@ -1,0 +1,49 @@
+"""Who may do what: the roles of seg-webui 9 and their privileges, declared once as data.
+
+Views and commands ask `allows(role, privilege)`; no other module names a role to decide something."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    ADMINISTRATOR = "administrator", _("Administrator")
+    OPERATOR = "operator", _("Operator")
+    READ_ONLY_OPERATOR = "read_only_operator", _("Read-Only Operator")
+    GUEST = "guest", _("Guest")
+    TECHNICIAN = "technician", _("Technician")
+    HELP_DESK_USER = "help_desk_user", _("Help Desk User")
+
+
+class Privilege(Enum):
+    """One thing a role may be allowed; every view and action asks for exactly one."""
+
+    VIEW_STATUS = "view status"  # Overview, Delivery Status
+    VIEW_TRACKING = "view tracking"  # Message Tracking
+    RETRY_DELIVERY = "retry delivery"
+    VIEW_CONFIGURATION = "view configuration"
+    CHANGE_CONFIGURATION = "change configuration"  # submit, commit, abandon, load, roll back
+    SAVE_CONFIGURATION = "save configuration"  # download the configuration file
+
+
+# A role that may not commit may not submit either: pending changes that nobody can commit help no one
+# (docs/decisions.md).
+PRIVILEGES: dict[Role, frozenset[Privilege]] = {
+    Role.ADMINISTRATOR: frozenset(Privilege),
+    Role.OPERATOR: frozenset(Privilege),
+    Role.READ_ONLY_OPERATOR: frozenset({Privilege.VIEW_STATUS, Privilege.VIEW_TRACKING, Privilege.VIEW_CONFIGURATION}),
+    Role.GUEST: frozenset({Privilege.VIEW_STATUS}),
+    Role.TECHNICIAN: frozenset({Privilege.VIEW_STATUS, Privilege.SAVE_CONFIGURATION}),
+    Role.HELP_DESK_USER: frozenset({Privilege.VIEW_TRACKING}),
+}
+
+
+def allows(role: str, privilege: Privilege) -> bool:
+    """Whether `role` (a value of `Role`; anything else allows nothing) has `privilege`."""
+    if role not in Role.values:
+        return False
+    return privilege in PRIVILEGES[Role(role)]
