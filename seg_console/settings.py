@@ -3,6 +3,7 @@ kept in the database with a page of its own (docs/configuration.md), not a setti
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -52,6 +53,15 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+
+
+def _serial() -> str:
+    """A serial number in the form of a virtual appliance's (mail-logs 1.3), the same for the life of the key."""
+    digest = hashlib.sha256(f"serial:{SECRET_KEY}".encode()).hexdigest().upper()
+    return f"{digest[:20]}-{digest[20:32]}"
+
+
+SEG_SERIAL = _serial()
 DEBUG = environment.switch("SEG_DEBUG", default=False)
 ALLOWED_HOSTS = environment.words("SEG_ALLOWED_HOSTS", f"127.0.0.1,localhost,[::1],{SEG_HOSTNAME}")
 # Behind a TLS-terminating proxy cookies must be marked secure; on plain loopback a browser would drop them.
