@@ -4,6 +4,7 @@ happened to it. Rows are kept after delivery: tracking is the product, and age a
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.mail import values
@@ -71,11 +72,11 @@ class Message(models.Model):
     class Meta:
         indexes = [
             # Message Tracking walks newest first within a time range.
-            models.Index(fields=["received_at", "mid"], name="message_by_time"),
+            models.Index(fields=["received_at", "root_mid"], name="message_by_time"),
             # All parts of what came in as one message.
             models.Index(fields=["root_mid"], name="message_by_root"),
             models.Index(fields=["message_id_header"], name="message_by_header"),
-            models.Index(fields=["envelope_sender"], name="message_by_sender"),
+            models.Index(Lower("envelope_sender"), name="message_by_sender"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(outstanding__gte=0), name="message_outstanding_not_negative"),
@@ -101,7 +102,7 @@ class Recipient(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message", "rid"], name="recipient_rid_once")]
-        indexes = [models.Index(fields=["address"], name="recipient_by_address")]
+        indexes = [models.Index(Lower("address"), name="recipient_by_address")]
 
     def __str__(self) -> str:
         return f"MID {self.message_id} RID {self.rid}"

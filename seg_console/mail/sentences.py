@@ -199,7 +199,8 @@ def _connection(event: events.Delivered, *, connector: bool) -> list[Sentence]:
         said.append(
             say(
                 _(
-                    "Delivery connection (DCID %(dcid)s) successfully accepted TLS protocol %(protocol)s cipher %(cipher)s."
+                    "Delivery connection (DCID %(dcid)s) successfully accepted TLS protocol %(protocol)s "
+                    "cipher %(cipher)s."
                 ),
                 dcid=event.dcid,
                 protocol=event.tls_protocol,

@@ -1,0 +1,141 @@
+"""Mail addresses: taking them apart, and checking those that people type in."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import idna
+
+from seg_console.mail.lines import printable
+
+# RFC 5321 section 4.5.3.1: 64 octets of local part, 256 of path including the angle brackets.
+LONGEST_LOCAL_PART = 64
+LONGEST_ADDRESS = 254
+LONGEST_DOMAIN = 253
+LONGEST_LABEL = 63
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_QUOTED_STRING = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_SHOWN_LENGTH = 80
+
+
+class AddressError(ValueError):
+    """What is wrong with an address, as a sentence that names it and says what to do."""
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Local part as it stands and lower-cased domain; ("", "") for the null sender.
+
+    The last @ separates: an earlier one can only be inside a quoted local part. Without any @ all is local part.
+    """
+    local, at, domain = address.rpartition("@")
+    return (local, domain.lower()) if at else (address, "")
+
+
+def domain_of(address: str) -> str:
+    """The lower-cased domain; "" for the null sender and for an address without a domain."""
+    return split_address(address)[1]
+
+
+def check_address(text: str) -> str:
+    """One mailbox by RFC 5321 section 4.1.2, blanks around it dropped.
+
+    Returns it with the local part as typed and the domain lower-cased and in ASCII (IDNA) form. Address literals
+    (`user@[192.0.2.1]`, `user@[IPv6:2001:db8::1]`) are mailboxes too. Raises AddressError.
+    """
+    text = text.strip()
+    if not text:
+        raise AddressError("An address is required, for example user@example.com.")
+    local, at, domain = text.rpartition("@")
+    if not at:
+        raise AddressError(f"{_shown(text)} has no @: write it as user@example.com.")
+    check_local_part(local, whole=text)
+    address = f"{local}@{_check_host(domain)}"
+    if len(address) > LONGEST_ADDRESS:
+        raise AddressError(f"{_shown(text)} is too long: an address has at most {LONGEST_ADDRESS} characters.")
+    return address
+
+
+def check_local_part(local: str, *, whole: str) -> str:
+    """The part before the @ (`whole` is what the sentence names), as it stands. Raises AddressError."""
+    if not local:
+        raise AddressError(f"{_shown(whole)} has nothing before the @.")
+    if not local.isascii():
+        raise AddressError(f"{_shown(whole)} has a letter outside ASCII before the @, which this gateway cannot send.")
+    if len(local) > LONGEST_LOCAL_PART:
+        raise AddressError(
+            f"{_shown(whole)} is too long before the @: at most {LONGEST_LOCAL_PART} characters are allowed there."
+        )
+    if not (_DOT_STRING.fullmatch(local) or _QUOTED_STRING.fullmatch(local)):
+        raise AddressError(
+            f"{_shown(whole)} has a character, a blank or a dot before the @ that is not allowed there without quotes."
+        )
+    return local
+
+
+def check_domain(text: str) -> str:
+    """A domain name by RFC 5321 section 4.1.2, lower-cased and in ASCII (IDNA) form. Raises AddressError."""
+    domain = text.strip()
+    if not domain:
+        raise AddressError("A domain is required, for example example.com.")
+    if len(domain) > LONGEST_DOMAIN:
+        raise AddressError(f"{_shown(domain)} is too long: a domain has at most {LONGEST_DOMAIN} characters.")
+    name = _in_ascii(domain).lower()
+    if len(name) > LONGEST_DOMAIN:
+        raise AddressError(f"{_shown(domain)} is too long: a domain has at most {LONGEST_DOMAIN} characters.")
+    labels = name.split(".")
+    for label in labels:
+        _check_label(label, domain)
+    if labels[-1].isdigit():
+        raise AddressError(f"{_shown(domain)} is not a domain name: an IP address is written in brackets, [192.0.2.1].")
+    return name
+
+
+def _check_host(text: str) -> str:
+    if text.startswith("[") or text.endswith("]"):
+        return _check_literal(text)
+    if text != text.strip():
+        raise AddressError(f"{_shown(text)} has a blank around the domain.")
+    if not text:
+        raise AddressError("The address has no domain after the @: write it as user@example.com.")
+    return check_domain(text)
+
+
+def _check_literal(text: str) -> str:
+    """An address literal, RFC 5321 section 4.1.3, in its shortest spelling."""
+    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else ""
+    try:
+        if inside[:5].lower() == "ipv6:":
+            return f"[IPv6:{ipaddress.IPv6Address(inside[5:].partition('%')[0])}]"
+        return f"[{ipaddress.IPv4Address(inside)}]"
+    except ValueError:
+        raise AddressError(f"{_shown(text)} is not an IP address in brackets such as [192.0.2.1].") from None
+
+
+def _in_ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except UnicodeError:  # idna.IDNAError is one
+        raise AddressError(f"{_shown(domain)} is not a valid internationalized domain name.") from None
+
+
+def _check_label(label: str, domain: str) -> None:
+    if not label:
+        raise AddressError(f"{_shown(domain)} begins or ends with a dot, or has two dots in a row.")
+    if len(label) > LONGEST_LABEL:
+        raise AddressError(f"{_shown(domain)} has a part of more than {LONGEST_LABEL} characters between dots.")
+    if not _LABEL.fullmatch(label):
+        raise AddressError(
+            f"{_shown(domain)} is not a domain name: only letters, digits, hyphens inside a part, and dots are allowed."
+        )
+
+
+def _shown(text: str) -> str:
+    """The value in a sentence: on one line and of a bearable length."""
+    shown = printable(text)
+    return f'"{shown}"' if len(shown) <= _SHOWN_LENGTH else f'"{shown[:_SHOWN_LENGTH]}..."'
