@@ -167,11 +167,12 @@ def _text(value: bytes | None) -> str | None:
     if b"\n" in value:
         value = value.replace(b"\r\n", b"").replace(b"\n", b"")
     value = value.strip()
+    if b"\r" in value or b"\0" in value:
+        value = value.replace(b"\r", b" ").replace(b"\0", b" ")
     try:
-        text = value.decode()
+        return value.decode()
     except UnicodeDecodeError:
-        text = value.decode("latin-1")
-    return _clean(text)
+        return value.decode("latin-1")
 
 
 def _clean(text: str) -> str:

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seg_console.mail.addresses import AddressError, check_address, check_domain, domain_of, split_address
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("", ("", "")),
+        ("Joe@Example.COM", ("Joe", "example.com")),
+        ('"a@b"@example.com', ('"a@b"', "example.com")),
+        ("postmaster", ("postmaster", "")),
+        ("joe@[192.0.2.1]", ("joe", "[192.0.2.1]")),
+    ],
+)
+def test_an_address_is_split_at_its_last_at_sign(address: str, parts: tuple[str, str]) -> None:
+    assert split_address(address) == parts
+    assert domain_of(address) == parts[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("user@example.com", "user@example.com"),
+        ("  User.Name+tag@EXAMPLE.com ", "User.Name+tag@example.com"),
+        ("user@bücher.example", "user@xn--bcher-kva.example"),
+        ("user@BÜCHER.example", "user@xn--bcher-kva.example"),
+        ("user@xn--bcher-kva.example", "user@xn--bcher-kva.example"),
+        ("user@localhost", "user@localhost"),
+        ("!#$%&'*+/=?^_`{|}~-@example.com", "!#$%&'*+/=?^_`{|}~-@example.com"),
+        ('"a b@c\\"d"@example.com', '"a b@c\\"d"@example.com'),
+        ("user@[192.0.2.1]", "user@[192.0.2.1]"),
+        ("user@[ipv6:2001:DB8:0::1]", "user@[IPv6:2001:db8::1]"),
+        ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
+    ],
+)
+def test_a_mailbox_is_taken_with_its_domain_in_ascii(text: str, address: str) -> None:
+    assert check_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "required"),
+        ("   ", "required"),
+        ("user", "has no @"),
+        ("@example.com", "nothing before the @"),
+        ("user@", "no domain after the @"),
+        ("user name@example.com", "not allowed"),
+        (".user@example.com", "not allowed"),
+        ("us..er@example.com", "not allowed"),
+        ("user.@example.com", "not allowed"),
+        ("<user@example.com>", "not allowed"),
+        ("a@b@example.com", "not allowed"),
+        ("user@exam ple.com", "not a domain name"),
+        ("user@ example.com", "blank around the domain"),
+        ("user@example..com", "two dots"),
+        ("user@.example.com", "begins or ends with a dot"),
+        ("user@example.com.", "begins or ends with a dot"),
+        ("user@-example.com", "not a domain name"),
+        ("user@exam_ple.com", "not a domain name"),
+        ("user@*.example.com", "not a domain name"),
+        ("user@192.0.2.1", "in brackets"),
+        ("user@[192.0.2.300]", "not an IP address"),
+        ("user@[example.com]", "not an IP address"),
+        ("jürgen@example.com", "outside ASCII"),
+        ("a" * 65 + "@example.com", "at most 64"),
+        ("user@" + "a" * 64 + ".com", "more than 63"),
+        ("user@" + "a." * 130 + "com", "at most 253"),
+        ("a" * 64 + "@" + ("b" * 60 + ".") * 3 + "example", "at most 254"),
+        ("user@exa\r\nmple.com", "\\r\\n"),
+        ("user@example.com\r\nRCPT TO:<x@y.example>", "\\r\\n"),
+        ('"a\r\nb"@example.com', "not allowed"),
+        ("user@xn--\u00df\u2028.example", "not a valid internationalized"),
+    ],
+)
+def test_what_is_no_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        check_address(text)
+    assert reason in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [("Example.COM", "example.com"), (" bücher.example ", "xn--bcher-kva.example"), ("a--b.example", "a--b.example")],
+)
+def test_a_domain_is_taken_in_ascii(text: str, domain: str) -> None:
+    assert check_domain(text) == domain
+
+
+@pytest.mark.parametrize("text", ["", ".", ".example.com", "a b.example", "x" * 300, "user@example.com", "192.0.2.1"])
+def test_what_is_no_domain_is_refused(text: str) -> None:
+    with pytest.raises(AddressError):
+        check_domain(text)
+
+
+@given(st.text(alphabet=st.characters()) | st.from_regex(r"[a-z.\"]{0,9}@[a-zü.\[\]0-9:-]{0,20}"))
+def test_any_text_is_either_refused_or_becomes_a_stable_safe_address(text: str) -> None:
+    try:
+        address = check_address(text)
+    except AddressError:
+        return
+    assert address.isascii()
+    assert address.isprintable()
+    assert len(address) <= 254
+    assert check_address(address) == address
