@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from seg_console import environment
+from seg_console.accounts.models import User
+from seg_console.accounts.roles import Role
+
+ADMIN_NAME = "admin"
+GENERATED_BYTES = 12  # 16 characters, 96 bits
+
+
+def ensure_admin(given_passphrase: str) -> str:
+    """Make the user `admin`, with `given_passphrase` or else a generated one, unless there is one already. Returns the
+    passphrase where it was generated, else the empty string; it is kept nowhere in clear."""
+    if User.objects.filter(username=ADMIN_NAME).exists():
+        return ""
+    passphrase = given_passphrase or secrets.token_urlsafe(GENERATED_BYTES)
+    User.objects.create_user(ADMIN_NAME, password=passphrase, role=Role.ADMINISTRATOR)
+    return "" if given_passphrase else passphrase
+
+
+class Command(BaseCommand):
+    help = "Create the user admin, with SEG_ADMIN_PASSPHRASE or a generated passphrase, unless it exists."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        generated = ensure_admin(environment.text("SEG_ADMIN_PASSPHRASE", ""))
+        if generated:
+            self.stdout.write(f"passphrase: {generated}")

@@ -1,0 +1,206 @@
+"""The menus as data: tabs, their groups, their pages, and the privilege that shows each page.
+
+A page appears here when it exists. `views` are the view names, or prefixes of them, for which its tab is the current
+one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from seg_console.accounts.models import User
+from seg_console.accounts.roles import Privilege
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    title: str | Promise
+    view: str
+    privilege: Privilege
+    views: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str | Promise
+    pages: tuple[Page, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    title: str | Promise
+    groups: tuple[Group, ...]
+
+
+TABS = (
+    Tab(
+        _("Monitor"),
+        (
+            Group(
+                _("Reports"),
+                (Page(_("Overview"), "monitor:overview", Privilege.VIEW_STATUS, ("monitor:overview",)),),
+            ),
+            Group(
+                _("Mail Flow"),
+                (
+                    Page(
+                        _("Delivery Status"),
+                        "monitor:delivery-status",
+                        Privilege.VIEW_STATUS,
+                        ("monitor:delivery-status",),
+                    ),
+                ),
+            ),
+            Group(
+                _("Messages"),
+                (
+                    Page(
+                        _("Message Tracking"),
+                        "monitor:message-tracking",
+                        Privilege.VIEW_TRACKING,
+                        ("monitor:message-tracking",),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Tab(
+        _("Mail Policies"),
+        (
+            Group(
+                _("Email Security Manager"),
+                (
+                    Page(
+                        _("Incoming Mail Policies"),
+                        "policies:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("policies:", "tdc:policy-choice"),
+                    ),
+                ),
+            ),
+            Group(
+                _("Recipients"),
+                (
+                    Page(
+                        _("Recipient Access Table (RAT)"),
+                        "recipient-access:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("recipient-access:",),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Tab(
+        _("Security Services"),
+        (
+            Group(
+                _("Connectors"),
+                (
+                    Page(
+                        _("Threat Defense Connector Settings"),
+                        "tdc:settings",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("tdc:settings", "tdc:edit-settings"),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Tab(
+        _("Network"),
+        (
+            Group(
+                _("Delivery"),
+                (
+                    Page(
+                        _("SMTP Routes"),
+                        "smtp-routes:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("smtp-routes:",),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Tab(
+        _("System Administration"),
+        (
+            Group(
+                _("Configuration"),
+                (
+                    Page(
+                        _("Configuration File"),
+                        "configuration:file",
+                        Privilege.SAVE_CONFIGURATION,
+                        ("configuration:file",),
+                    ),
+                    Page(
+                        _("Configuration History"),
+                        "configuration:history",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("configuration:history",),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPage:
+    title: str | Promise
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    title: str | Promise
+    pages: tuple[ShownPage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTab:
+    title: str | Promise
+    groups: tuple[ShownGroup, ...]
+
+    @property
+    def is_current(self) -> bool:
+        return any(page.is_current for group in self.groups for page in group.pages)
+
+
+def menu_for(user: User, view_name: str) -> tuple[ShownTab, ...]:
+    """The tabs, groups and pages that `user` may see, empty ones left out. `view_name`: the page being shown."""
+    tabs = (ShownTab(tab.title, _groups_for(tab, user, view_name)) for tab in TABS)
+    return tuple(tab for tab in tabs if tab.groups)
+
+
+def _groups_for(tab: Tab, user: User, view_name: str) -> tuple[ShownGroup, ...]:
+    groups = (
+        ShownGroup(
+            group.title,
+            tuple(
+                ShownPage(page.title, reverse(page.view), view_name.startswith(page.views))
+                for page in group.pages
+                if user.may(page.privilege)
+            ),
+        )
+        for group in tab.groups
+    )
+    return tuple(group for group in groups if group.pages)
+
+
+def landing_page(user: User) -> str:
+    """URL of the first page of the menus that the user may see."""
+    for tab in TABS:
+        for group in tab.groups:
+            for page in group.pages:
+                if user.may(page.privilege):
+                    return reverse(page.view)
+    return reverse("accounts:no-pages")

@@ -1,0 +1,83 @@
+"""What templates need beyond Django's own tags."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.contrib.messages import constants
+from django.contrib.messages.storage.base import Message
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from seg_console.config.changes import Action, Change
+from seg_console.ui import times
+
+register = template.Library()
+
+LONGEST_TEXT = 400
+LONGEST_LIST = 20
+
+# seg-webui 2.8: the lead word says the kind, the colour only repeats it.
+LEAD_WORDS: dict[int, str | Promise] = {
+    constants.DEBUG: _("Info —"),
+    constants.INFO: _("Info —"),
+    constants.SUCCESS: _("Success —"),
+    constants.WARNING: _("Attention —"),
+    constants.ERROR: _("Error —"),
+}
+
+
+@register.filter
+def lead_word(message: Message) -> str | Promise:
+    return LEAD_WORDS[message.level]
+
+
+@register.filter
+def tracking_time(at: datetime | None) -> str:
+    return times.tracking_time(at) if at else ""
+
+
+@register.filter
+def status_time(at: datetime | None) -> str:
+    return times.status_time(at) if at else ""
+
+
+@register.inclusion_tag("includes/field.html")
+def field(bound_field: Any) -> dict[str, Any]:
+    """A form field as a row: label, control, help, errors, tied together for assistive programs."""
+    return {"field": bound_field}
+
+
+@register.filter
+def shortened(value: str | tuple[str, ...]) -> str:
+    """One side of a changed field: a list as far as a person reads it, a long text by its beginning."""
+    if not isinstance(value, tuple):
+        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}…"
+    shown = "\n".join(value[:LONGEST_LIST])
+    more = len(value) - LONGEST_LIST
+    return f"{shown}\n{ngettext('and %(n)d more', 'and %(n)d more', more) % {'n': more}}" if more > 0 else shown
+
+
+@register.filter
+def change_title(change: Change) -> str:
+    """`Policy member 2 of “Finance”`: the kind of object, its name, and what it is a part of."""
+    title = change.label[:1].upper() + change.label[1:]
+    if change.name and change.name.casefold() != change.label.casefold():
+        title = f"{title} {change.name}" if change.within else f"{title} “{change.name}”"
+    return _now("%(part)s of “%(whole)s”") % {"part": title, "whole": change.within} if change.within else title
+
+
+@register.filter
+def change_act(change: Change) -> str:
+    words = {Action.ADDED: _now("added"), Action.CHANGED: _now("changed"), Action.REMOVED: _now("removed")}
+    return words[change.action]
+
+
+@register.filter
+def minutes(span: timedelta | None) -> int:
+    """Whole minutes of a time span, rounded up."""
+    return -(-int(span.total_seconds()) // 60) if span else 0
