@@ -76,6 +76,15 @@ class ConnectionTimedOut(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidSender(Event):
+    """MAIL FROM named something that is no address; `text` as it was given."""
+
+    kind = "invalid_sender"
+    icid: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRefused(Event):
     """Turned away by a limit: `reason` as in `Receiving Failed: Connection limit exceeded`."""
 
@@ -102,6 +111,7 @@ class Received(MessageEvent):
     envelope_sender: str
     recipients: tuple[str, ...]  # index is the RID
     refused: tuple[str, ...]  # answered 5xx at RCPT
+    invalid: tuple[str, ...] = ()  # what was given at RCPT and is no address
     message_id: str | None
     subject: str | None
     size: int
@@ -121,6 +131,7 @@ class Aborted(MessageEvent):
     envelope_sender: str
     recipients: tuple[str, ...]
     refused: tuple[str, ...]
+    invalid: tuple[str, ...] = ()
     reason: str  # "Receiving aborted by sender", "Message size exceeds limit"
 
 
@@ -308,6 +319,7 @@ EVENTS: tuple[type[Event], ...] = (
     ConnectionTlsFailed,
     ConnectionLost,
     ConnectionTimedOut,
+    InvalidSender,
     ConnectionRefused,
     ConnectionClosed,
     Received,

@@ -61,6 +61,10 @@ def _connection_timed_out(event: events.ConnectionTimedOut) -> list[str]:
     ]
 
 
+def _invalid_sender(event: events.InvalidSender) -> list[str]:
+    return [f"ICID {event.icid} Invalid sender address: '{event.text}'"]
+
+
 def _connection_refused(event: events.ConnectionRefused) -> list[str]:
     return [f"ICID {event.icid} Receiving Failed: {event.reason}"]
 
@@ -69,17 +73,25 @@ def _connection_closed(event: events.ConnectionClosed) -> list[str]:
     return [f"ICID {event.icid} close"]
 
 
-def _envelope(mid: int, icid: int, sender: str, recipients: Iterable[str], refused: Iterable[str] = ()) -> list[str]:
+def _transaction(event: events.Received | events.Aborted) -> list[str]:
+    mid, icid = event.mid, event.icid
+    return [
+        *_envelope(mid, icid, event.envelope_sender, event.recipients),
+        *(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT" for address in event.refused),
+        *(f"ICID {icid} MID {mid} Invalid recipient address: '{text}'" for text in event.invalid),
+    ]
+
+
+def _envelope(mid: int, icid: int, sender: str, recipients: Iterable[str]) -> list[str]:
     return [
         f"Start MID {mid} ICID {icid}",
         f"MID {mid} ICID {icid} From: <{sender}>",
         *(f"MID {mid} ICID {icid} RID {rid} To: <{address}>" for rid, address in enumerate(recipients)),
-        *(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT" for address in refused),
     ]
 
 
 def _received(event: events.Received) -> list[str]:
-    texts = _envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused)
+    texts = _transaction(event)
     if event.message_id is not None:
         texts.append(f"MID {event.mid} Message-ID '{event.message_id}'")
     if event.subject is not None:
@@ -89,8 +101,8 @@ def _received(event: events.Received) -> list[str]:
 
 
 def _aborted(event: events.Aborted) -> list[str]:
-    texts = _envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused)
-    return [*texts, f"Message aborted MID {event.mid} {event.reason}", f"Message finished MID {event.mid} done"]
+    ended = [f"Message aborted MID {event.mid} {event.reason}", f"Message finished MID {event.mid} done"]
+    return [*_transaction(event), *ended]
 
 
 def _splintered(event: events.Splintered) -> list[str]:
@@ -234,6 +246,7 @@ _WORDING: dict[str, Callable[[Any], list[str]]] = {
     events.ConnectionTlsFailed.kind: _connection_tls_failed,
     events.ConnectionLost.kind: _connection_lost,
     events.ConnectionTimedOut.kind: _connection_timed_out,
+    events.InvalidSender.kind: _invalid_sender,
     events.ConnectionRefused.kind: _connection_refused,
     events.ConnectionClosed.kind: _connection_closed,
     events.Received.kind: _received,

@@ -33,7 +33,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class TrackingQuery:
-    """Filled conditions join by AND, the message events among themselves by OR (seg-webui 6.2). `until` is exclusive."""
+    """Conditions join by AND, the message events among themselves by OR (seg-webui 6.2). `until` is exclusive."""
 
     sender: Match | None = None
     recipient: Match | None = None
