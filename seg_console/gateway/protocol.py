@@ -1,0 +1,797 @@
+"""The server's side of an SMTP conversation as a state machine: bytes in; replies, finished messages and requests to
+the transport out. It knows no socket, no clock and no database, so every dialogue can be tested as a table.
+
+Nothing depends on how the bytes were cut on their way: the same stream gives the same outputs. Only CRLF ends a command
+and only CRLF "." CRLF ends a message, so nothing can be smuggled past whoever read the stream before us.
+
+RFC 5321, with SIZE (1870), 8BITMIME (6152), PIPELINING (2920), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207).
+SMTPUTF8 is not offered, since the servers we deliver to may lack it: its parameter and non-ASCII addresses are refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Final, Literal
+
+from seg_console.mail.lines import clean_line_ends, has_bare_line_end
+
+END_OF_DATA: Final = b"\r\n.\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one session may ask of us. Sizes are octets; the counts start anew after every accepted message."""
+
+    max_message_size: int = 10_485_760
+    max_recipients: int = 1_000
+    max_errors: int = 20
+    """Replies of 5xx, and transactions that ended with no recipient but refused ones, before we hang up."""
+    max_junk: int = 100
+    """Commands that move no mail (NOOP, VRFY, RSET, ...) before we hang up."""
+    max_line: int = 2_048
+    """Length of a command without its CRLF. RFC 5321 4.5.3.1.4 asks for 512; extensions and long paths need more."""
+    max_pipelined: int = 1_048_576
+    """Input kept while a message waits for its answer; a transport that pauses reading stays far below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whether a recipient is taken. `code` and `text` are the reply; an empty text stands for our usual one."""
+
+    accepted: bool
+    code: int = 250
+    text: str = ""
+
+
+class AbortReason(StrEnum):
+    """Why a message that had its MID was never received. The values end a mail-log line (mail-logs 4.2)."""
+
+    SENDER = "Receiving aborted by sender"
+    TIMED_OUT = "Receiving timed out"
+    TOO_BIG = "Message size exceeds limit"
+    BARE_LINE_END = "Bare CR or LF in message"
+    HUNG_UP = "Connection closed by this gateway"
+
+
+class CloseReason(StrEnum):
+    """Why the session ended the conversation."""
+
+    QUIT = "quit"
+    TIMED_OUT = "timed out"
+    ERRORS = "too many errors"
+    SHUTDOWN = "shutting down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """A whole message. `content` has CRLF line ends and no stuffed dots, and ends with CRLF unless it is empty.
+
+    Addresses are ASCII as the client wrote them, without angle brackets and source route; "" is the null sender, and
+    `postmaster` may stand without a domain (RFC 5321 4.1.1.3). `refused` are recipients turned away, `invalid` the
+    text of those whose syntax was wrong. `declared_size` is the SIZE of MAIL in octets, 0 where none was given.
+    """
+
+    mid: int
+    envelope_sender: str
+    recipients: tuple[str, ...]
+    refused: tuple[str, ...]
+    invalid: tuple[str, ...]
+    content: bytes
+    helo: str
+    esmtp: bool
+    tls: bool
+    body_8bitmime: bool
+    declared_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortedMessage:
+    """A message that was begun with MAIL and never became whole; addresses as in `ReceivedMessage`."""
+
+    mid: int
+    envelope_sender: str
+    recipients: tuple[str, ...]
+    refused: tuple[str, ...]
+    invalid: tuple[str, ...]
+    reason: AbortReason
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Bytes for the client: one or more whole replies."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """The 220 has been said. The transport must start the handshake, reading nothing more in clear, then call
+    `tls_started`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReady:
+    """The session waits until `answer` is called. Always the last output of a call."""
+
+    message: ReceivedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAborted:
+    message: AbortedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSender:
+    """MAIL with a sender that is no address; there was no MID to go with it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The transport must close the connection once the replies are out. Always the last output of a session."""
+
+    reason: CloseReason
+
+
+Output = Reply | StartTls | MessageReady | MessageAborted | InvalidSender | Close
+
+
+class Phase(Enum):
+    """What the session expects next from outside."""
+
+    COMMAND = "a command"
+    DATA = "the content of a message"
+    ANSWER = "our own answer to a message"
+    TLS = "the end of the TLS handshake"
+    CLOSED = "nothing more"
+
+
+def reply(code: int, text: str) -> bytes:
+    """One SMTP reply; several lines of text become a multi-line reply. Characters that could end a line or are not
+    ASCII, which an administrator's own wording may hold, never reach the wire."""
+    if text.isascii() and text.isprintable():
+        return f"{code} {text}\r\n".encode("ascii")
+    lines = [re.sub(r"[^ -~]", "?", line) for line in text.splitlines() if line.strip()] or [""]
+    start = "".join(f"{code}-{line}\r\n" for line in lines[:-1])
+    return f"{start}{code} {lines[-1]}\r\n".encode("ascii")
+
+
+# -- envelope addresses (RFC 5321 4.1.2) -------------------------------------------------------------------------------
+
+# Dots may stand anywhere in a local part: large providers have given out such addresses, and their mail is wanted.
+_LOCAL: Final = r"""[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[ !#-\[\]-~]|\\[ -~])*\""""
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*"
+_LITERAL: Final = r"\[(?:IPv6:)?[0-9A-Fa-f:.]+\]"
+_PATH: Final = (
+    rf"[ \t]*<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<local>{_LOCAL})(?:@(?P<domain>{_DOMAIN}|{_LITERAL}))?)?>"
+    r"(?:[ \t]+(?P<parameters>.*))?"
+)
+_MAIL: Final = re.compile("FROM:" + _PATH, re.IGNORECASE | re.ASCII)
+_RCPT: Final = re.compile("TO:" + _PATH, re.IGNORECASE | re.ASCII)
+_PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+# What could close a comment or start one in the Received header that carries the name is left out.
+_HELO_NAME: Final = re.compile(r"""[^\s()<>"\\,;]{1,255}""")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MAX_LOCAL: Final = 64
+_MAX_ADDRESS: Final = 254  # a path has at most 256 with its angle brackets (RFC 5321 4.5.3.1.3)
+
+
+def _address(path: re.Match[str]) -> str | None:
+    """The mailbox of a path, without its source route; "" for `<>`, None when a part is too long or no real literal.
+
+    A source route is dropped as RFC 5321 appendix C asks, so it cannot be used to relay: the mailbox decides alone.
+    """
+    local, domain = path["local"], path["domain"]
+    if local is None:
+        return ""
+    if len(local) > _MAX_LOCAL:
+        return None
+    if domain is None:
+        return local
+    if domain.startswith("[") and not _is_literal(domain):
+        return None
+    address = f"{local}@{domain}"
+    return address if len(address) <= _MAX_ADDRESS else None
+
+
+def _is_literal(domain: str) -> bool:
+    inside = domain[1:-1]
+    try:
+        if inside[:5].lower() == "ipv6:":
+            ipaddress.IPv6Address(inside[5:])
+        else:
+            ipaddress.IPv4Address(inside)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_routed(address: str) -> bool:
+    """Whether the local part names a way beyond its domain (`a%b@c`, `b!a@c`, `"a@b"@c`), the old forms of relaying."""
+    local = address.rpartition("@")[0]
+    return "%" in local or "!" in local or "@" in local
+
+
+def _parameters(text: str | None) -> dict[str, str | None] | None:
+    """ESMTP parameters by their upper-cased keyword; None if one is malformed or stands twice."""
+    found: dict[str, str | None] = {}
+    for word in (text or "").split():
+        parameter = _PARAMETER.fullmatch(word)
+        if parameter is None or parameter[1].upper() in found:
+            return None
+        found[parameter[1].upper()] = parameter[2]
+    return found
+
+
+# -- the session -------------------------------------------------------------------------------------------------------
+
+# Browsers can be made to speak to us by any web page; the header lines of their request must not wear out the error
+# limit and let commands hidden in the body through.
+_WEB_VERBS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT"})
+
+_GO_AHEAD: Final = reply(354, "go ahead")
+_NO_CODE: Final = reply(451, "4.3.0 Cannot take mail now, try again later")
+
+
+@dataclass(slots=True)
+class _Transaction:
+    mid: int
+    sender: str
+    body_8bitmime: bool
+    declared_size: int
+    recipients: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+
+
+class Session:
+    """One conversation.
+
+    `access` says whether a recipient is taken; `next_mid` gives the MID of a message that begins, or None when there is
+    none to be had, which is answered 451. `bare_line_ends` says what becomes of a bare CR or LF inside a message: made
+    CRLF ("clean") or the message refused with 550 ("reject").
+
+    Every method that returns outputs expects the caller to act on them in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        access: Callable[[str], Access],
+        next_mid: Callable[[], int | None],
+        limits: Limits | None = None,
+        tls_available: bool = False,
+        bare_line_ends: Literal["clean", "reject"] = "clean",
+    ) -> None:
+        self._hostname = hostname
+        self._access = access
+        self._next_mid = next_mid
+        self._limits = limits or Limits()
+        self._tls_available = tls_available
+        self._bare_line_ends = bare_line_ends
+        self._phase = Phase.COMMAND
+        self._helo: str | None = None
+        self._esmtp = False
+        self._tls = False
+        self._transaction: _Transaction | None = None
+        self._errors = 0
+        self._junk = 0
+        self._closing = False
+        self._input = b""  # received, not yet looked at from `_at` on
+        self._at = 0
+        self._in_long_line = False
+        self._overflowed = False
+        self._content = bytearray()
+        self._dropped_content = False
+        self._replies: list[bytes] = []
+        self._outputs: list[Output] = []
+
+    @property
+    def phase(self) -> Phase:
+        return self._phase
+
+    @property
+    def tls(self) -> bool:
+        return self._tls
+
+    @property
+    def helo(self) -> str | None:
+        """The name the client gave, None before HELO."""
+        return self._helo
+
+    def greeting(self) -> bytes:
+        return reply(220, f"{self._hostname} ESMTP")
+
+    def receive(self, data: bytes | memoryview) -> list[Output]:
+        """Go on with what the client sent. While a message waits for its answer the data is only kept."""
+        if self._phase is Phase.DATA:
+            self._read_content(data)
+        elif self._phase is Phase.COMMAND:
+            self._input += data
+        elif self._phase is Phase.ANSWER:
+            self._keep(data)
+        return self._run()
+
+    def answer(self, code: int, text: str) -> list[Output]:
+        """Answer the message handed out last, then go on with the commands that came meanwhile.
+
+        Nothing happens if the client is gone by now. Raises RuntimeError if no message waits.
+        """
+        if self._phase is Phase.CLOSED:
+            return []
+        if self._phase is not Phase.ANSWER:
+            raise RuntimeError("no message waits for an answer")
+        self._phase = Phase.COMMAND
+        self._say(code, text)
+        if 200 <= code < 300:
+            self._errors = self._junk = 0
+        if self._closing:
+            self._hang_up(CloseReason.SHUTDOWN)
+        elif self._overflowed:
+            self._hang_up(CloseReason.ERRORS)
+        return self._run()
+
+    def tls_started(self) -> None:
+        """The handshake is done. Everything the client said before is forgotten (RFC 3207 4.2)."""
+        if self._phase is not Phase.TLS:
+            raise RuntimeError("no handshake was asked for")
+        self._phase = Phase.COMMAND
+        self._tls = True
+        self._helo = None
+        self._esmtp = False
+
+    def timed_out(self) -> list[Output]:
+        """The client was silent for too long."""
+        return self._end(CloseReason.TIMED_OUT, AbortReason.TIMED_OUT)
+
+    def shut_down(self) -> list[Output]:
+        """Say goodbye as soon as no message is in hand: now, or after the answer to the one being received."""
+        if self._phase in (Phase.DATA, Phase.ANSWER):
+            self._closing = True
+            return []
+        return self._end(CloseReason.SHUTDOWN, AbortReason.HUNG_UP)
+
+    def lost(self) -> list[Output]:
+        """The connection is gone. A message that waits for its answer is not aborted: it has been handed over."""
+        if self._phase is not Phase.ANSWER:
+            self._abort(AbortReason.SENDER)
+        self._phase = Phase.CLOSED
+        self._forget_input()
+        return self._take_outputs()
+
+    # -- reading
+
+    def _run(self) -> list[Output]:
+        """Work through the input until it ends or something must happen outside first."""
+        going_on = True
+        while going_on:
+            if self._phase is Phase.COMMAND:
+                going_on = self._read_command()
+            elif self._phase is Phase.DATA and self._at < len(self._input):
+                self._read_pipelined_content()
+            else:
+                going_on = False
+        if self._at == len(self._input) or self._phase in (Phase.TLS, Phase.CLOSED):
+            # Bytes that came in clear behind STARTTLS are an injection and never looked at (CVE-2011-0411).
+            self._input, self._at = b"", 0
+        return self._take_outputs()
+
+    def _read_command(self) -> bool:
+        """Carry out the next command line of the input; False if there is no whole one."""
+        end = self._input.find(b"\r\n", self._at)
+        if end < 0:
+            self._keep_partial_line()
+            return False
+        line = self._input[self._at : end]
+        self._at = end + 2
+        if self._in_long_line or len(line) > self._limits.max_line:
+            self._in_long_line = False
+            self._error(500, "5.5.2 Line too long")
+        else:
+            self._command(line)
+        self._hang_up_if_tired()
+        return True
+
+    def _keep_partial_line(self) -> None:
+        partial = self._input[self._at :]
+        self._at = 0
+        ending = partial.endswith(b"\r")
+        if self._in_long_line or len(partial) - ending > self._limits.max_line:
+            # Only what could be half of the CRLF is still of interest.
+            self._in_long_line = True
+            partial = b"\r" if ending else b""
+        self._input = partial
+
+    def _keep(self, data: bytes | memoryview) -> None:
+        if len(self._input) - self._at + len(data) > self._limits.max_pipelined:
+            self._overflowed = True
+            self._forget_input()
+        if not self._overflowed:
+            self._input += data
+
+    def _forget_input(self) -> None:
+        self._input, self._at = b"", 0
+        self._content = bytearray()
+
+    def _read_pipelined_content(self) -> None:
+        """Take content that came behind its DATA command, whose CRLF is the two octets before it."""
+        end = self._input.find(END_OF_DATA, self._at - 2)
+        if end >= 0:
+            received = self._input[self._at : end + 2]
+            self._at = end + len(END_OF_DATA)
+            self._end_of_content(received)
+            return
+        self._content += memoryview(self._input)[self._at :]
+        self._input, self._at = b"", 0
+        self._drop_if_too_big()
+
+    def _read_content(self, data: bytes | memoryview) -> None:
+        """Take data up to the end of the message, with one search for it, and leave what follows in the input."""
+        content = self._content
+        # A part of the end may have come before.
+        start = max(len(content) - len(END_OF_DATA) + 1, 0)
+        content += data
+        end = content.find(END_OF_DATA, start)
+        if end < 0:
+            self._drop_if_too_big()
+            return
+        with memoryview(content) as view:
+            self._input = bytes(view[end + len(END_OF_DATA) :])
+            # Without the CRLF that ended the DATA command, with the one that ends the last line.
+            received = bytes(view[2 : end + 2])
+        self._end_of_content(received)
+
+    def _drop_if_too_big(self) -> None:
+        """Stop storing once the size is beyond the limit for certain, whatever share of it are stuffed dots: at most
+        every fourth octet."""
+        if len(self._content) > self._limits.max_message_size * 4 // 3 + len(END_OF_DATA) + 2:
+            self._dropped_content = True
+        if self._dropped_content:
+            del self._content[: 1 - len(END_OF_DATA)]
+
+    def _end_of_content(self, received: bytes) -> None:
+        transaction = self._transaction
+        assert transaction is not None
+        self._phase = Phase.COMMAND
+        self._content = bytearray()
+        # RFC 5321 4.5.2: the first dot of a line goes. Only a line that follows a true CRLF counts.
+        content = received.removeprefix(b".").replace(b"\r\n.", b"\r\n")
+        if self._dropped_content or len(content) > self._limits.max_message_size:
+            self._refuse_content(AbortReason.TOO_BIG, 552, "5.3.4 Message size exceeds limit")
+            return
+        if has_bare_line_end(content):
+            if self._bare_line_ends == "reject":
+                self._refuse_content(AbortReason.BARE_LINE_END, 550, "5.6.0 Message contains bare CR or LF")
+                return
+            content = clean_line_ends(content)
+        self._transaction = None
+        self._phase = Phase.ANSWER
+        self._put(
+            MessageReady(
+                ReceivedMessage(
+                    mid=transaction.mid,
+                    envelope_sender=transaction.sender,
+                    recipients=tuple(transaction.recipients),
+                    refused=tuple(transaction.refused),
+                    invalid=tuple(transaction.invalid),
+                    content=content,
+                    helo=self._helo or "",
+                    esmtp=self._esmtp,
+                    tls=self._tls,
+                    body_8bitmime=transaction.body_8bitmime,
+                    declared_size=transaction.declared_size,
+                )
+            )
+        )
+
+    def _refuse_content(self, reason: AbortReason, code: int, text: str) -> None:
+        self._abort(reason)
+        self._error(code, text)
+        if self._closing:
+            self._hang_up(CloseReason.SHUTDOWN)
+        self._hang_up_if_tired()
+
+    # -- answering
+
+    def _put(self, output: Output) -> None:
+        if self._replies:
+            self._outputs.append(Reply(b"".join(self._replies)))
+            self._replies.clear()
+        self._outputs.append(output)
+
+    def _take_outputs(self) -> list[Output]:
+        if self._replies:
+            self._outputs.append(Reply(b"".join(self._replies)))
+            self._replies.clear()
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def _say(self, code: int, text: str) -> None:
+        self._replies.append(reply(code, text))
+
+    def _error(self, code: int, text: str) -> None:
+        self._errors += 1
+        self._say(code, text)
+
+    def _hang_up_if_tired(self) -> None:
+        if self._phase is Phase.COMMAND and (
+            self._errors >= self._limits.max_errors or self._junk >= self._limits.max_junk
+        ):
+            self._hang_up(CloseReason.ERRORS)
+
+    def _hang_up(self, reason: CloseReason) -> None:
+        self._abort(AbortReason.TIMED_OUT if reason is CloseReason.TIMED_OUT else AbortReason.HUNG_UP)
+        if reason is CloseReason.ERRORS:
+            self._say(421, "4.7.0 Too many errors, closing connection")
+        elif reason is CloseReason.TIMED_OUT:
+            self._say(421, f"4.4.2 {self._hostname} Timeout, closing connection")
+        else:
+            self._say(421, f"4.3.2 {self._hostname} Service shutting down, closing connection")
+        self._phase = Phase.CLOSED
+        self._put(Close(reason))
+
+    def _abort(self, reason: AbortReason) -> None:
+        """Forget the transaction, if there is one, and say so."""
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            return
+        if transaction.refused and not transaction.recipients:
+            # Single refusals are no error of the client's: a list with some stale recipients is ordinary mail.
+            self._errors += 1
+        self._put(
+            MessageAborted(
+                AbortedMessage(
+                    mid=transaction.mid,
+                    envelope_sender=transaction.sender,
+                    recipients=tuple(transaction.recipients),
+                    refused=tuple(transaction.refused),
+                    invalid=tuple(transaction.invalid),
+                    reason=reason,
+                )
+            )
+        )
+
+    # -- commands (RFC 5321 4.1.1)
+
+    def _command(self, line: bytes) -> None:
+        # What is no UTF-8 is shown escaped, what is stays readable: both are refused below.
+        text = line.decode("utf-8", "backslashreplace").rstrip(" \t")
+        verb, _, argument = text.partition(" ")
+        verb = verb.upper()
+        if verb in _WEB_VERBS:
+            self._error(500, "5.5.1 This is a mail server")
+            self._hang_up(CloseReason.ERRORS)
+            return
+        command = _COMMANDS.get(verb)
+        if command is None:
+            self._error(500, "5.5.1 Command not recognized")
+        elif not line.isascii():
+            self._refuse_non_ascii(verb, argument)
+        elif _CONTROL.search(text):
+            self._error(501, "5.5.2 Control characters are not allowed")
+        else:
+            command(self, argument.strip(" \t"))
+
+    def _refuse_non_ascii(self, verb: str, argument: str) -> None:
+        text = argument.partition(":")[2].strip()
+        if verb == "MAIL":
+            self._put(InvalidSender(text))
+        elif verb == "RCPT" and self._transaction is not None and self._has_room(self._transaction):
+            self._transaction.invalid.append(text)
+        if verb in ("MAIL", "RCPT"):
+            self._error(553, "5.6.7 Only ASCII addresses are supported")
+        else:
+            self._error(501, "5.5.2 Only ASCII is allowed")
+
+    def _helo_command(self, argument: str) -> None:
+        if self._greet(argument, esmtp=False):
+            self._say(250, self._hostname)
+
+    def _ehlo_command(self, argument: str) -> None:
+        if not self._greet(argument, esmtp=True):
+            return
+        lines = [
+            self._hostname,
+            "8BITMIME",
+            f"SIZE {self._limits.max_message_size}",
+            "PIPELINING",
+            "ENHANCEDSTATUSCODES",
+        ]
+        if self._tls_available and not self._tls:
+            lines.append("STARTTLS")
+        self._say(250, "\n".join(lines))
+
+    def _greet(self, name: str, *, esmtp: bool) -> bool:
+        if _HELO_NAME.fullmatch(name) is None:
+            self._error(501, "5.5.4 Syntax: one name of a host is needed")
+            return False
+        if self._helo is not None:
+            self._junk += 1
+        self._abort(AbortReason.SENDER)
+        self._helo = name
+        self._esmtp = esmtp
+        return True
+
+    def _mail_command(self, argument: str) -> None:
+        if self._helo is None:
+            self._error(503, "5.5.1 Say HELO or EHLO first")
+            return
+        if self._transaction is not None:
+            self._error(503, "5.5.1 Sender was already given")
+            return
+        if argument[:5].upper() != "FROM:":
+            self._error(501, "5.5.4 Syntax: MAIL FROM:<address>")
+            return
+        path = _MAIL.fullmatch(argument)
+        sender = _address(path) if path else None
+        if path is None or sender is None or (sender and path["domain"] is None):
+            self._put(InvalidSender(argument[5:].strip()))
+            self._error(501, "5.1.7 Bad sender address syntax")
+            return
+        parameters = _parameters(path["parameters"])
+        if parameters is None:
+            self._error(501, "5.5.4 Malformed parameter")
+            return
+        self._begin(sender, parameters)
+
+    def _begin(self, sender: str, parameters: dict[str, str | None]) -> None:
+        body = parameters.pop("BODY", "7BIT") or ""
+        size = parameters.pop("SIZE", "0") or ""
+        if parameters:
+            is_utf8 = "SMTPUTF8" in parameters
+            self._error(555, "5.6.7 SMTPUTF8 is not supported" if is_utf8 else "5.5.4 Parameter not supported")
+            return
+        if body.upper() not in ("7BIT", "8BITMIME"):
+            self._error(501, "5.5.4 BODY must be 7BIT or 8BITMIME")
+            return
+        if not size.isdecimal() or len(size) > 20:
+            self._error(501, "5.5.4 SIZE must be a number of at most 20 digits")
+            return
+        if int(size) > self._limits.max_message_size:
+            self._error(552, "5.3.4 Message size exceeds limit")
+            return
+        mid = self._next_mid()
+        if mid is None:
+            self._replies.append(_NO_CODE)
+            return
+        self._transaction = _Transaction(mid, sender, body.upper() == "8BITMIME", int(size))
+        self._say(250, f"2.1.0 sender <{sender}> ok")
+
+    def _has_room(self, transaction: _Transaction) -> bool:
+        """Whether one more recipient of any sort may be noted."""
+        limit = self._limits.max_recipients
+        return len(transaction.recipients) < limit and len(transaction.refused) + len(transaction.invalid) < limit
+
+    def _rcpt_command(self, argument: str) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            self._error(503, "5.5.1 MAIL first")
+            return
+        if argument[:3].upper() != "TO:":
+            self._error(501, "5.5.4 Syntax: RCPT TO:<address>")
+            return
+        if not self._has_room(transaction):
+            # No error of the client's: it sends the others in another transaction (RFC 5321 4.5.3.1.10).
+            self._say(452, "4.5.3 Too many recipients")
+            return
+        path = _RCPT.fullmatch(argument)
+        recipient = _address(path) if path else None
+        if not path or not recipient or (path["domain"] is None and recipient.lower() != "postmaster"):
+            transaction.invalid.append(argument[3:].strip())
+            self._error(501, "5.1.3 Bad recipient address syntax")
+            return
+        if path["parameters"]:
+            self._error(555, "5.5.4 Parameter not supported")
+            return
+        self._admit(transaction, recipient)
+
+    def _admit(self, transaction: _Transaction, recipient: str) -> None:
+        if _is_routed(recipient):
+            transaction.refused.append(recipient)
+            self._say(550, "5.7.1 Relaying denied")
+            return
+        access = self._access(recipient)
+        if access.accepted:
+            transaction.recipients.append(recipient)
+            code = access.code if 200 <= access.code < 300 else 250
+            self._say(code, access.text or f"2.1.5 recipient <{recipient}> ok")
+            return
+        transaction.refused.append(recipient)
+        code = access.code if 400 <= access.code < 600 else 550
+        self._say(code, access.text or "#5.1.0 Address rejected.")
+
+    def _data_command(self, argument: str) -> None:
+        if argument:
+            self._error(501, "5.5.4 Syntax: DATA")
+        elif self._transaction is None:
+            self._error(503, "5.5.1 MAIL first")
+        elif not self._transaction.recipients:
+            self._error(554, "5.5.1 No valid recipients")
+        else:
+            self._phase = Phase.DATA
+            # The CRLF of the command itself: a message may begin with the dot that ends it.
+            self._content = bytearray(b"\r\n")
+            self._dropped_content = False
+            self._replies.append(_GO_AHEAD)
+
+    def _rset_command(self, argument: str) -> None:
+        if argument:
+            self._error(501, "5.5.4 Syntax: RSET")
+            return
+        self._junk += 1
+        self._abort(AbortReason.SENDER)
+        self._say(250, "2.0.0 reset")
+
+    def _noop_command(self, argument: str) -> None:
+        self._junk += 1
+        self._say(250, "2.0.0 ok")
+
+    def _quit_command(self, argument: str) -> None:
+        if argument:
+            self._error(501, "5.5.4 Syntax: QUIT")
+            return
+        self._abort(AbortReason.SENDER)
+        self._say(221, f"2.0.0 {self._hostname}")
+        self._phase = Phase.CLOSED
+        self._put(Close(CloseReason.QUIT))
+
+    def _vrfy_command(self, argument: str) -> None:
+        if not argument:
+            self._error(501, "5.5.4 Syntax: VRFY address")
+            return
+        self._junk += 1
+        # Who is known here is nobody's business; 252 is the answer for that (RFC 5321 3.5.3).
+        self._say(252, "2.5.2 Cannot verify the address, but will take mail for it and attempt delivery")
+
+    def _expn_command(self, argument: str) -> None:
+        self._error(502, "5.5.1 EXPN is not available")
+
+    def _help_command(self, argument: str) -> None:
+        self._junk += 1
+        self._say(214, "2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS (RFC 5321)")
+
+    def _starttls_command(self, argument: str) -> None:
+        if argument:
+            self._error(501, "5.5.4 Syntax: STARTTLS")
+        elif self._tls:
+            self._error(503, "5.5.1 TLS is already active")
+        elif not self._tls_available:
+            self._error(502, "5.5.1 STARTTLS is not available")
+        else:
+            self._abort(AbortReason.SENDER)
+            self._say(220, "2.0.0 Go ahead with TLS")
+            self._phase = Phase.TLS
+            self._put(StartTls())
+
+    def _end(self, reason: CloseReason, abort_reason: AbortReason) -> list[Output]:
+        """End the conversation from outside. A message that waits for its answer, or a handshake, is let be."""
+        if self._phase not in (Phase.COMMAND, Phase.DATA):
+            return []
+        self._abort(abort_reason)
+        self._hang_up(reason)
+        self._forget_input()
+        return self._take_outputs()
+
+
+_COMMANDS: Final[dict[str, Callable[[Session, str], None]]] = {
+    "HELO": Session._helo_command,
+    "EHLO": Session._ehlo_command,
+    "MAIL": Session._mail_command,
+    "RCPT": Session._rcpt_command,
+    "DATA": Session._data_command,
+    "RSET": Session._rset_command,
+    "NOOP": Session._noop_command,
+    "QUIT": Session._quit_command,
+    "VRFY": Session._vrfy_command,
+    "EXPN": Session._expn_command,
+    "HELP": Session._help_command,
+    "STARTTLS": Session._starttls_command,
+}

@@ -1,0 +1,104 @@
+"""A session driven by a test: what goes in, what comes out, and an answer to every message at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Literal
+
+from seg_console.gateway.protocol import (
+    AbortedMessage,
+    Access,
+    Close,
+    InvalidSender,
+    Limits,
+    MessageAborted,
+    MessageReady,
+    Output,
+    ReceivedMessage,
+    Reply,
+    Session,
+    StartTls,
+)
+
+OPENING = b"EHLO client.example\r\nMAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\n"
+
+
+def corp_only(recipient: str) -> Access:
+    """The recipient access of the tests: corp.example and postmaster are ours."""
+    if recipient.endswith("@corp.example") or recipient.lower() == "postmaster":
+        return Access(True)
+    return Access(False, 550, "#5.1.0 Address rejected.")
+
+
+def new_session(
+    *,
+    limits: Limits | None = None,
+    access: Callable[[str], Access] = corp_only,
+    tls_available: bool = False,
+    bare_line_ends: Literal["clean", "reject"] = "clean",
+    first_mid: int = 101,
+) -> Session:
+    mids = count(first_mid)
+    return Session(
+        hostname="mx.corp.example",
+        access=access,
+        next_mid=lambda: next(mids),
+        limits=limits,
+        tls_available=tls_available,
+        bare_line_ends=bare_line_ends,
+    )
+
+
+@dataclass
+class Heard:
+    """Everything that came out of a session, replies joined."""
+
+    replies: bytes = b""
+    messages: list[ReceivedMessage] = field(default_factory=list)
+    aborted: list[AbortedMessage] = field(default_factory=list)
+    invalid_senders: list[str] = field(default_factory=list)
+    tls_requests: int = 0
+    closed: Close | None = None
+
+    @property
+    def codes(self) -> list[int]:
+        """The code of every reply, one for a multi-line reply."""
+        return [int(line[:3]) for line in self.replies.splitlines() if line[3:4] != b"-"]
+
+    def take(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            assert self.closed is None, "nothing may follow Close"
+            match output:
+                case Reply(data):
+                    self.replies += data
+                case MessageReady(message):
+                    self.messages.append(message)
+                case MessageAborted(message):
+                    self.aborted.append(message)
+                case InvalidSender(text):
+                    self.invalid_senders.append(text)
+                case StartTls():
+                    self.tls_requests += 1
+                case Close():
+                    self.closed = output
+
+
+def talk(session: Session, *chunks: bytes) -> Heard:
+    """Send the chunks, answering each message as accepted as soon as it is there."""
+    heard = Heard()
+    for chunk in chunks:
+        outputs = session.receive(chunk)
+        heard.take(outputs)
+        while outputs and isinstance(outputs[-1], MessageReady):
+            outputs = session.answer(250, f"ok:  Message {outputs[-1].message.mid} accepted")
+            heard.take(outputs)
+    return heard
+
+
+def received(content: bytes, *, bare_line_ends: Literal["clean", "reject"] = "clean") -> Heard:
+    """What becomes of raw bytes sent after DATA, dots stuffed and end included by the caller."""
+    session = new_session(bare_line_ends=bare_line_ends)
+    session.receive(OPENING)
+    return talk(session, content)
