@@ -1,0 +1,46 @@
+# Everything here works on a machine with Python 3.11 and make: each target creates .venv itself.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests share the cores: two runners, unless JOBS says otherwise.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint fmt bench constraints
+
+help: ## Show this help
+	@echo "SEG Console: a mail gateway with a web console. Targets:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo "Ports: SEG_HTTP_PORT (8000), SEG_SMTP_PORT (2525). Data: SEG_DATA_DIR (var). More: docs/configuration.md"
+
+demo: ## Start everything with a lab of mail servers, and send sample mail through it
+	@sh .ci/install run
+	@exec $(BIN)/python manage.py demo
+
+run: ## Start everything for real use, on an empty system
+	@sh .ci/install run
+	@exec $(BIN)/python manage.py up
+
+test: lint ## Check and test everything, on SQLite and on PostgreSQL
+	$(BIN)/pytest -n $(JOBS)
+	$(BIN)/python -m tests.postgresql $(BIN)/pytest -n $(JOBS)
+
+lint: ## Check style, types, the compose file
+	@sh .ci/install dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+fmt: ## Format the code
+	@sh .ci/install dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: ## Measure against Postfix (needs root, postfix, stunnel4); SAVE=1 writes docs/benchmarks.md
+	@sh .ci/install dev
+	$(BIN)/python -m seg_console.bench $(if $(SAVE),--save)
+
+constraints: ## Take the newest versions that pyproject.toml allows into constraints.txt
+	@sh .ci/install refresh

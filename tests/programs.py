@@ -1,0 +1,19 @@
+"""Programs that some tests need beside Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def require_program(name: str, package: str) -> str:
+    """The program's path. Without it the test is skipped with what to install; in CI, which installs all, it fails."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if found:
+        return found
+    sentence = f"{name} is needed: apt-get install {package}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)
