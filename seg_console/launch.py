@@ -1,0 +1,178 @@
+"""Prepares the system and runs it: what `manage.py up` and `manage.py demo` have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, connections
+
+from seg_console import environment
+from seg_console.accounts.management.commands.ensure_admin import ADMIN_NAME, ensure_admin
+from seg_console.celery import app
+from seg_console.preflight import (
+    Port,
+    PreflightError,
+    check_folder,
+    check_ports,
+    check_socket_path,
+    only_one,
+    redis_server,
+)
+from seg_console.processes import PROCESSES, Process, embedded_redis
+from seg_console.supervisor import Say, Supervisor
+
+ANSWER_TIMEOUT_S = 2.0
+# Where a server is to listen on every address, we knock at this one.
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A process beside the usual ones, with the ports it needs and how to tell that it answers."""
+
+    process: Process
+    ports: Sequence[Port]
+    check: Callable[[], bool]
+
+
+def launch(*, say: Say, addition: Addition | None = None, when_ready: Callable[[threading.Event], None]) -> None:
+    """Check, prepare, start everything, call `when_ready` in a thread once it really answers, and run until told to
+    stop. `when_ready` gets an event that is set when it should give up waiting.
+
+    Raises PreflightError when it cannot start and SupervisionError when a process gives up.
+    """
+    data_folder = Path(settings.SEG_DATA_DIR)
+    check_folder(data_folder)
+    with only_one(data_folder / "run" / "up.lock"):
+        check_folder(data_folder / "log")
+        check_ports([*_ports(), *(addition.ports if addition else ())])
+        first = _redis_process()
+        say("Preparing the database ...")
+        passphrase = _prepare_database()
+        processes = [*first, *([addition.process] if addition else []), *PROCESSES]
+        checks: dict[str, Callable[[], bool]] = dict(_checks())
+        if addition:
+            checks[addition.process.name] = addition.check
+
+        def ready(stopping: threading.Event) -> None:
+            _say_addresses(say, passphrase)
+            when_ready(stopping)
+
+        say("Starting " + ", ".join(process.name for process in processes) + " ...")
+        asyncio.run(_run(processes, checks, ready, say))
+        say("Stopped.")
+
+
+async def _run(
+    processes: Sequence[Process],
+    checks: Mapping[str, Callable[[], bool]],
+    ready: Callable[[threading.Event], None],
+    say: Say,
+) -> None:
+    supervisor = Supervisor(
+        processes, log_folder=Path(settings.SEG_DATA_DIR) / "log", environment={"PYTHONUNBUFFERED": "1"}, say=say
+    )
+    await supervisor.run(checks=checks, when_ready=ready)
+
+
+def _ports() -> list[Port]:
+    return [
+        Port("the web console", settings.SEG_HTTP_HOST, settings.SEG_HTTP_PORT, "SEG_HTTP_PORT"),
+        Port("the SMTP listener", settings.SEG_SMTP_HOST, settings.SEG_SMTP_PORT, "SEG_SMTP_PORT"),
+    ]
+
+
+def _redis_process() -> list[Process]:
+    """The embedded Redis; none when REDIS_URL names another, which then must answer. Raises PreflightError."""
+    if environment.text("REDIS_URL", ""):
+        if not _redis_answers():
+            raise PreflightError("The Redis that REDIS_URL names does not answer: start it, or unset REDIS_URL.")
+        return []
+    path = Path(settings.SEG_REDIS_SOCKET)
+    check_socket_path(path)
+    return [embedded_redis(redis_server(), str(path))]
+
+
+def _prepare_database() -> str:
+    """Migrate and make the first administrator; its passphrase if one was generated. Raises PreflightError."""
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+        passphrase = ensure_admin(environment.text("SEG_ADMIN_PASSPHRASE", ""))
+    except DatabaseError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise PreflightError(f"The database cannot be used: {reason}. See DATABASE_URL.") from error
+    connections.close_all()
+    return passphrase
+
+
+def _say_addresses(say: Say, passphrase: str) -> None:
+    word = f"passphrase {passphrase}  (shown this once)" if passphrase else "passphrase as set before"
+    say(f"Console: http://{_reach(settings.SEG_HTTP_HOST)}:{settings.SEG_HTTP_PORT}  (user {ADMIN_NAME}, {word})")
+    say(f"SMTP: {_reach(settings.SEG_SMTP_HOST)}:{settings.SEG_SMTP_PORT}")
+    say("Ctrl-C stops everything.")
+
+
+def _reach(host: str) -> str:
+    return _ANY_ADDRESS.get(host, host)
+
+
+def _checks() -> Mapping[str, Callable[[], bool]]:
+    return {
+        "redis": _redis_answers,
+        "console": _console_answers,
+        "listener": lambda: smtp_answers(_reach(settings.SEG_SMTP_HOST), settings.SEG_SMTP_PORT),
+        "worker": lambda: _worker_answers("delivery"),
+        "connector": lambda: _worker_answers("tdc"),
+    }
+
+
+def _redis_answers() -> bool:
+    client = redis.Redis.from_url(settings.SEG_REDIS_URL, socket_timeout=ANSWER_TIMEOUT_S)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _console_answers() -> bool:
+    connection = http.client.HTTPConnection(
+        _reach(settings.SEG_HTTP_HOST), settings.SEG_HTTP_PORT, timeout=ANSWER_TIMEOUT_S
+    )
+    try:
+        connection.request("GET", "/", headers={"Host": settings.SEG_HOSTNAME})
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def smtp_answers(host: str, port: int) -> bool:
+    """Does a server there greet (RFC 5321, section 3.1)? Takes leave politely."""
+    try:
+        with socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_S) as connection:
+            greeting = connection.recv(512)
+            with suppress(OSError):
+                connection.sendall(b"QUIT\r\n")
+                connection.recv(512)
+            return greeting.startswith(b"220")
+    except OSError:
+        return False
+
+
+def _worker_answers(queue: str) -> bool:
+    name = f"{queue}@{os.uname().nodename}"
+    return bool(app.control.ping(destination=[name], timeout=0.5))

@@ -1,0 +1,298 @@
+"""Starts the processes of `processes.PROCESSES`, keeps them running and stops them in order, with circus as a library.
+
+What the processes say goes to one log file each; what is a warning or worse also goes to the terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from circus.arbiter import Arbiter
+from circus.stream import FileStream
+from circus.watcher import Watcher
+from tornado.ioloop import IOLoop
+
+from seg_console import tether
+from seg_console.processes import PYTHON, Process
+
+Say = Callable[[str], None]
+
+CHECK_INTERVAL_S = 0.5
+# A process that ends this often within this time is not started again: the reason will not go away by itself.
+MOST_ENDINGS = 5
+ENDINGS_WINDOW_S = 60.0
+READY_DEADLINE_S = 90.0
+LOG_FILE_BYTES = 10 * 1024 * 1024
+LOG_FILES_KEPT = 3
+# One process may put this many lines on the terminal within this time; its log file has them all.
+TERMINAL_LINES = 10
+TERMINAL_WINDOW_S = 10.0
+
+_LEVEL = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
+
+
+class SupervisionError(Exception):
+    """A process keeps ending or the system did not get ready; the message is a sentence for the person who waits."""
+
+
+class Output:
+    """What one process writes: kept in its log file, shown on the terminal from WARNING up.
+
+    Called by circus with `{"data": bytes}` as it reads them. `last_line` is the last that was not blank.
+    """
+
+    def __init__(self, name: str, log_file: Path, say: Say, *, show_warnings: bool) -> None:
+        self.last_line = ""
+        self.log_file = log_file
+        self._name = name
+        self._say = say
+        self._show_warnings = show_warnings
+        self._file = FileStream(filename=str(log_file), max_bytes=LOG_FILE_BYTES, backup_count=LOG_FILES_KEPT)
+        self._rest = b""
+        self._shown: deque[float] = deque(maxlen=TERMINAL_LINES)
+
+    def __call__(self, data: Mapping[str, Any]) -> None:
+        self._file(data)
+        *lines, self._rest = (self._rest + data["data"]).split(b"\n")
+        for line in lines:
+            self._line(line.decode(errors="replace").rstrip())
+
+    def _line(self, line: str) -> None:
+        if not line.strip():
+            return
+        self.last_line = line.strip()
+        if self._show_warnings and _LEVEL.search(line[:120]) and self._room_on_terminal():
+            self._say(f"{self._name}: {line}")
+
+    def _room_on_terminal(self) -> bool:
+        now = time.monotonic()
+        if len(self._shown) == TERMINAL_LINES and now - self._shown[0] < TERMINAL_WINDOW_S:
+            return False
+        self._shown.append(now)
+        return True
+
+    def open(self) -> None:
+        self._file.open()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Supervisor:
+    """Runs `processes` until stopped. One per program: circus takes the signal handlers of the process.
+
+    `environment` is added to what each process inherits. `say` prints one line for the person at the terminal.
+    """
+
+    def __init__(
+        self, processes: Sequence[Process], *, log_folder: Path, environment: Mapping[str, str], say: Say
+    ) -> None:
+        self._processes = processes
+        self._log_folder = log_folder
+        self._environment = dict(environment)
+        self._say = say
+        self._endings: dict[str, deque[float]] = {p.name: deque(maxlen=MOST_ENDINGS) for p in processes}
+        self._outputs: dict[str, Output] = {}
+        self._failure = ""
+        self._stop = asyncio.Event()
+        # circus refuses a second command while one is under way.
+        self._one_at_a_time = asyncio.Lock()
+        # For work in other threads: set together with the event above.
+        self.stopping = threading.Event()
+
+    async def run(
+        self,
+        *,
+        checks: Mapping[str, Callable[[], bool]],
+        when_ready: Callable[[threading.Event], None],
+    ) -> None:
+        """Start everything, wait until every check holds, call `when_ready` in a thread, then wait for the end.
+
+        `checks`: process name to a blocking question, "does it really answer?"; asked right after the process is
+        started and before those that follow it when it is the first, Redis, on which the others stand.
+        Raises SupervisionError when a process gives up or a check still fails after READY_DEADLINE_S.
+        """
+        logging.getLogger("circus").setLevel(logging.WARNING)
+        arbiter = self._arbiter()
+        self._take_signals()
+        await arbiter.start()
+        keeping = asyncio.create_task(self._keep(arbiter))
+        try:
+            await self._start_all(arbiter, checks)
+            if not self._stop.is_set():
+                await self._until_done(asyncio.to_thread(when_ready, self.stopping))
+            await self._stop.wait()
+        finally:
+            self._end()
+            await keeping
+            await self._stop_all(arbiter)
+        if self._failure:
+            raise SupervisionError(self._failure)
+
+    def _arbiter(self) -> Arbiter:
+        watchers = [self._watcher(process) for process in self._processes]
+        # Nobody talks to circus from outside: in-process endpoints open neither a port nor a socket file.
+        return Arbiter(
+            watchers,
+            "inproc://seg-console-control",
+            "inproc://seg-console-events",
+            # circus's own round would collide with our starting and stopping; `_keep` makes it instead.
+            check_delay=0,
+            loop=IOLoop.current(),
+            proc_name="seg-console",
+        )
+
+    def _watcher(self, process: Process) -> Watcher:
+        output = Output(
+            process.name,
+            self._log_folder / f"{process.name}.log",
+            self._say,
+            # Redis warns about kernel settings that matter for big ones that keep their data; ours does not.
+            show_warnings=process.name != "redis",
+        )
+        self._outputs[process.name] = output
+        hooks: dict[str, tuple[Callable[..., bool], bool]] = {
+            "before_reap": (_read_to_the_end, True),
+            "after_reap": (self._ended, True),
+        }
+        program = [sys.executable if word == PYTHON else word for word in process.command]
+        return Watcher(
+            process.name,
+            shlex.quote(sys.executable),
+            args=["-I", "-S", tether.__file__, str(os.getpid()), *program],
+            env=self._environment,
+            copy_env=True,
+            autostart=False,
+            graceful_timeout=process.grace_s,
+            stdout_stream={"stream": output},
+            stderr_stream={"stream": output},
+            hooks=hooks,
+        )
+
+    def _take_signals(self) -> None:
+        """Replace circus's handlers, which would stop everything at once: Redis must outlive those that need it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._asked_to_stop)
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._say("Still stopping ...")
+            return
+        self._say("Stopping ...")
+        self._end()
+
+    def _end(self, failure: str = "") -> None:
+        self._failure = self._failure or failure
+        self._stop.set()
+        self.stopping.set()
+
+    async def _keep(self, arbiter: Arbiter) -> None:
+        """Notice what has ended and start it again, until it is time to stop."""
+        while not self._stop.is_set():
+            async with self._one_at_a_time:
+                await arbiter.manage_watchers()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), CHECK_INTERVAL_S)
+
+    async def _start(self, arbiter: Arbiter, process: Process) -> None:
+        async with self._one_at_a_time:
+            if not self._stop.is_set():
+                await arbiter.get_watcher(process.name).start()
+
+    async def _start_all(self, arbiter: Arbiter, checks: Mapping[str, Callable[[], bool]]) -> None:
+        deadline = time.monotonic() + READY_DEADLINE_S
+        first, *others = self._processes
+        await self._start(arbiter, first)
+        await self._until_ready(first, checks, deadline)
+        for process in others:
+            await self._start(arbiter, process)
+        for process in others:
+            await self._until_ready(process, checks, deadline)
+
+    async def _until_ready(self, process: Process, checks: Mapping[str, Callable[[], bool]], deadline: float) -> None:
+        check = checks.get(process.name)
+        while check is not None and not self._stop.is_set() and not await asyncio.to_thread(check):
+            if time.monotonic() > deadline:
+                self._end(f"{process.title} ({process.name}) does not answer; see {self._log(process.name)}.")
+                return
+            await asyncio.sleep(0.1)
+
+    async def _until_done(self, work: Awaitable[None]) -> None:
+        """Let `work` run while the processes do; its failure ends everything."""
+        try:
+            await work
+        except SupervisionError as error:
+            self._end(str(error))
+
+    async def _stop_all(self, arbiter: Arbiter) -> None:
+        for group in sorted({process.stop_group for process in self._processes}):
+            watchers = [arbiter.get_watcher(p.name) for p in self._processes if p.stop_group == group]
+            await arbiter.stop_watchers(watcher_iter_func=_these(watchers))
+        await arbiter.stop()
+
+    def _ended(self, *, watcher: Watcher, exit_code: int, **_: object) -> bool:
+        """circus's hook: a process has ended. Says so, and gives up when it keeps happening."""
+        if watcher.is_stopping() or watcher.is_stopped() or self._stop.is_set():
+            return True
+        name = watcher.name
+        reason = f"{name} ended with {_exit_words(exit_code)}: {self._outputs[name].last_line or 'it said nothing'}"
+        now = time.monotonic()
+        endings = self._endings[name]
+        endings.append(now)
+        if len(endings) == MOST_ENDINGS and now - endings[0] < ENDINGS_WINDOW_S:
+            self._end(f"{reason}. It keeps ending, so everything is stopped; see {self._log(name)}.")
+        else:
+            self._say(f"{reason}. It is started again.")
+        return True
+
+    def _log(self, name: str) -> Path:
+        return self._outputs[name].log_file
+
+
+def _these(watchers: Sequence[Watcher]) -> Callable[..., Sequence[Watcher]]:
+    def iterate(*, reverse: bool) -> Sequence[Watcher]:
+        return list(reversed(watchers)) if reverse else watchers
+
+    return iterate
+
+
+def _read_to_the_end(*, watcher: Watcher, process_pid: int, **_: object) -> bool:
+    """circus's hook before it closes the pipes of an ended process: the last words are the ones that tell why."""
+    process = watcher.processes.get(process_pid)
+    if process is None or watcher.stdout_stream is None:
+        return True
+    for pipe in (process.stdout, process.stderr):
+        if pipe.closed:
+            continue
+        os.set_blocking(pipe.fileno(), False)
+        while data := _read(pipe.fileno()):
+            watcher.stdout_stream({"data": data})
+    return True
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except BlockingIOError:
+        # A child of the ended process still holds the pipe, and has nothing to say now.
+        return b""
+
+
+def _exit_words(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    return f"signal {signal.Signals(-code).name}"

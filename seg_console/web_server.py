@@ -1,0 +1,19 @@
+"""How gunicorn serves the console (`--config python:seg_console.web_server`); every name here is gunicorn's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seg_console import settings
+
+bind = [f"{settings.SEG_HTTP_HOST}:{settings.SEG_HTTP_PORT}"]
+# Pages wait for the database, not for the processor: threads of one process share its caches.
+worker_class = "gthread"
+workers = 1
+threads = 8
+timeout = 60
+graceful_timeout = 4
+# The worker's heartbeat file belongs in memory: on a slow disk it would stop a healthy worker.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+# Else a socket in the home folder, shared by every gunicorn of the user.
+control_socket_disable = True
