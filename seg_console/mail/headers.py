@@ -25,7 +25,10 @@ _WANTED = 7
 # mark ends each part, so the search stays linear on hostile input.
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([BbQq])\?([^?]*)\?=")
 # Python codecs that are no charsets of mail; some of them take quadratic time on hostile input.
-_NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"})
+_NO_CHARSETS = frozenset(
+    {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"}
+    | {"base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"}  # turn bytes into bytes
+)
 _FORBIDDEN = str.maketrans({"\r": " ", "\n": " ", "\0": " ", **{chr(n): "\ufffd" for n in range(0xD800, 0xE000)}})
 _NEEDS_CLEANING = re.compile("[\r\n\0\ud800-\udfff]")
 
@@ -38,6 +41,7 @@ _QUOTED_MAILBOX = rf'(?:"(?:[^"\\]|\\.){{1,62}}"@{_PART}{{1,255}}|{_MAILBOX})'
 _ANGLE = re.compile(rf"<\s*(?:@[^:<>]*:)?\s*({_QUOTED_MAILBOX})\s*>")
 _BARE = re.compile(_QUOTED_MAILBOX)
 # Past this many characters the search for a mailbox in an odd From header is given up.
+MOST_HOPS = 100
 _LONGEST_ODD_FROM = 2048
 _LONGEST_MESSAGE_ID = 998
 _DEEPEST_COMMENT = 8
@@ -106,6 +110,11 @@ def header_block(content: bytes) -> bytes:
     return content[: LONGEST_LOOK if end < 0 else end + 1]
 
 
+def is_looping(content: bytes) -> bool:
+    """Whether the message has passed more than MOST_HOPS servers, going by its Received fields (RFC 5321 6.3)."""
+    return header_block(content).lower().count(b"\nreceived:") >= MOST_HOPS
+
+
 def decode_words(text: str) -> str:
     """Encoded words decoded as RFC 2047 says; a word that cannot be decoded stays as it stood. Never raises."""
     if "=?" not in text:
@@ -115,11 +124,11 @@ def decode_words(text: str) -> str:
     charset = ""
     position = 0
     for word in _ENCODED_WORD.finditer(text):
-        data = _word_octets(word[2], word[3])
+        data = _word_octets(word)
         if data is None:
             continue
         gap = text[position : word.start()]
-        name = word[1].partition("*")[0].lower()  # RFC 2231 section 5: a language may follow the charset
+        name = word[1].lower()
         if pending and (name != charset or gap.strip()):
             out.append(_decode(b"".join(pending), charset))
             pending.clear()
@@ -179,12 +188,15 @@ def _clean(text: str) -> str:
     return text.translate(_FORBIDDEN) if _NEEDS_CLEANING.search(text) else text
 
 
-def _word_octets(encoding: str, text: str) -> bytes | None:
+def _word_octets(word: re.Match[str]) -> bytes | None:
     """The octets of an encoded word's text, or None when it is broken."""
+    charset, encoding, text = word.groups()
+    if encoding in "Qq":
+        # Some senders leave letters of the charset as they are in what should be ASCII.
+        octets = text.encode("ascii") if text.isascii() else text.encode(_codec(charset) or "utf-8", "replace")
+        return binascii.a2b_qp(octets, header=True)
     if not text.isascii():
         return None
-    if encoding in "Qq":
-        return binascii.a2b_qp(text.encode("ascii"), header=True)
     digits = text.rstrip("=").encode("ascii")
     try:
         return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
@@ -193,13 +205,17 @@ def _word_octets(encoding: str, text: str) -> bytes | None:
 
 
 def _decode(data: bytes, charset: str) -> str:
+    codec = _codec(charset)
     try:
-        codec = codecs.lookup(charset).name
-        if codec not in _NO_CHARSETS and codec.replace("_", "-") not in _NO_CHARSETS:
-            return data.decode(charset, "replace")
-    except (LookupError, ValueError):  # an unknown name, one that is no text encoding, or one with a NUL
-        pass
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
+        return data.decode(codec, "replace") if codec else data.decode()
+    except ValueError:
         return data.decode("latin-1")
+
+
+def _codec(charset: str) -> str | None:
+    """Python's codec for a charset of mail, a language after it dropped (RFC 2231 section 5); None for no charset."""
+    try:
+        codec = codecs.lookup(charset.partition("*")[0])
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        return None
+    return codec.name if codec.name.replace("_", "-") not in _NO_CHARSETS else None

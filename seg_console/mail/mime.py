@@ -30,12 +30,16 @@ _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"|[^\s"<>(),:;@]+(?: +[^\s"<>(),:;@]+)*')
 
 def one_line(text: str) -> str:
     """Control characters, line separators and lone surrogates made blanks; no blanks around it."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
     return _CONTROL.sub(" ", text).strip()
 
 
 def text_field(name: str, value: str) -> bytes:
     """An unstructured field such as Subject, CRLF included; non-ASCII text as encoded words (RFC 2047)."""
     value = one_line(value)
+    if _is_plain(name, value):
+        return f"{name}: {value}\r\n".encode("ascii")
     if not value.isascii() or _has_long_word(value):
         value = encoded_words(decode_words(value))
     return _folded(name, value)
@@ -44,6 +48,8 @@ def text_field(name: str, value: str) -> bytes:
 def address_field(name: str, value: str) -> bytes:
     """A field of mailboxes, CRLF included, as it stood as far as that is ASCII; other names as encoded words."""
     value = one_line(value)
+    if _is_plain(name, value):
+        return f"{name}: {value}\r\n".encode("ascii")
     if not value.isascii():
         value = _NAME.sub(_name_in_ascii, value).encode("ascii", "replace").decode("ascii")
     if _has_long_word(value):
@@ -81,6 +87,11 @@ def boundary(seed: str, *contents: bytes) -> str:
         if not any(name.encode("ascii") in content for content in contents):
             return name
         attempt += 1
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Whether the field is one short line as it is: most are, and every copy writes several."""
+    return 0 < len(value) < _FOLD_AT - len(name) and value.isascii()
 
 
 def _folded(name: str, value: str) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from encodings.aliases import aliases
 
 import pytest
 from hypothesis import example, given
@@ -123,6 +124,9 @@ def test_nul_and_bare_cr_become_blanks() -> None:
         ("=?utf-8?q?=FF=FE?=", "\ufffd\ufffd"),
         ("=?utf-8?q?a=0D=0ABcc:_x=00y?=", "a  Bcc: x y"),
         ("=?base64?q?YQ?=", "YQ"),
+        ("=?zlib?q?=FC?=", "ü"),
+        ("=?iso-8859-1?q?die_Frösche?=", "die Frösche"),
+        ("=?utf-8?b?ö?=", "=?utf-8?b?ö?="),
         ("=?punycode?q?abc-?=", "abc-"),
         ("=?unicode_escape?q?=5Cn?=", "\\n"),
         ("=?utf-7?q?+2AA-?=", "\ufffd"),
@@ -222,6 +226,15 @@ def test_no_input_raises_or_lets_a_line_end_through(content: bytes) -> None:
         if text is not None:
             assert not set(text) & {"\r", "\n", "\0"}
             text.encode()
+
+
+def test_no_codec_of_python_named_as_a_charset_raises() -> None:
+    for charset in sorted({*aliases, *aliases.values(), "idna", "punycode", "undefined", "unicode_escape"}):
+        for text in ("plain", "=FC=00=D8", "Frösche", "ABC-" * 9):
+            subject = read_headers(f"Subject: =?{charset}?q?{text}?=\r\n\r\n".encode()).subject
+            assert subject is not None
+            subject.encode()
+            read_headers(f"Subject: =?{charset}?b?/ADY?=\r\n\r\n".encode())
 
 
 @given(st.text(alphabet=st.sampled_from("=?qb _Aé\n\0") | st.characters()))
