@@ -1,5 +1,17 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("seg_console.accounts.urls")),
+    path("", include("seg_console.ui.urls")),
+    path("", include("seg_console.config.urls")),
+    path("", include("tdc.urls")),
+    path("monitor/", include("seg_console.monitor.urls")),
+    path("mail-policies/incoming/", include("policies.urls")),
+    path("mail-policies/recipient-access/", include("seg_console.gateway.urls")),
+    path("network/smtp-routes/", include("seg_console.delivery.urls")),
+]
+
+handler400 = "seg_console.ui.errors.bad_request"
+handler500 = "seg_console.ui.errors.server_error"

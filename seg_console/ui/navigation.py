@@ -143,7 +143,7 @@ TABS = (
                         _("Configuration History"),
                         "configuration:history",
                         Privilege.VIEW_CONFIGURATION,
-                        ("configuration:history",),
+                        ("configuration:history", "configuration:roll-back"),
                     ),
                 ),
             ),

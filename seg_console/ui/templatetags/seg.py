@@ -63,8 +63,10 @@ def shortened(value: str | tuple[str, ...]) -> str:
 
 
 @register.filter
-def change_title(change: Change) -> str:
+def change_title(change: Change | None) -> str:
     """`Policy member 2 of “Finance”`: the kind of object, its name, and what it is a part of."""
+    if change is None:
+        return ""
     title = change.label[:1].upper() + change.label[1:]
     if change.name and change.name.casefold() != change.label.casefold():
         title = f"{title} {change.name}" if change.within else f"{title} “{change.name}”"

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from seg_console.delivery import views
+
+app_name = "smtp-routes"
+urlpatterns = [
+    path("", views.route_list, name="list"),
+    path("add/", views.add, name="add"),
+    path("<uuid:uid>/", views.edit, name="edit"),
+    path("<uuid:uid>/delete/", views.delete, name="delete"),
+]

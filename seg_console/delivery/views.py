@@ -1,0 +1,137 @@
+"""Network > SMTP Routes (seg-webui 8.2)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.forms import Form
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.delivery.config_document import Route
+from seg_console.delivery.config_models import ALL, SmtpRoute
+from seg_console.delivery.forms import RouteForm, RouteHostForm, checked_route, host_forms
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.submitting import submitted
+
+ROUTES_SHOWN = 100
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def route_list(request: ConsoleRequest) -> HttpResponse:
+    """Sorted by domain and paged by it: there may be 40,000."""
+    shown = pending.shown_to(request.user)
+    searched, after = request.GET.get("find", "").strip(), request.GET.get("after", "")
+    routes = SmtpRoute.objects.filter(configuration=shown, domain__istartswith=searched, domain__gt=after)
+    page = list(routes.order_by("domain")[: ROUTES_SHOWN + 1])
+    rows = page[:ROUTES_SHOWN]
+    changed = _changed(shown, rows)
+    context = {
+        "rows": [
+            {"uid": row.uid, "domain": row.display_name(), "hosts": row.hosts, "is_pending": row.uid in changed}
+            for row in rows
+        ],
+        "searched": searched,
+        "first_url": f"?{urlencode({'find': searched})}" if after else "",
+        "next_url": _next_url(searched, rows) if len(page) > ROUTES_SHOWN else "",
+    }
+    return render(request, "delivery/smtp_routes.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def add(request: ConsoleRequest) -> HttpResponse:
+    return _edit(request, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    return _edit(request, _find(pending.shown_to(request.user), uid))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    route = _find(pending.shown_to(request.user), uid)
+    success = _("The route for “%(name)s” was deleted.") % {"name": route.display_name()}
+    if request.method == "POST" and submitted(request, Form(request.POST), remove=[route], success=success):
+        return redirect("smtp-routes:list")
+    context = {
+        "title": _("Delete SMTP Route"),
+        "question": _("Delete the route for “%(name)s”?") % {"name": route.display_name()},
+        "notes": [_("Its mail goes by a wider route or by DNS when you commit.")],
+        "action": _("Delete"),
+        "cancel_url": reverse("smtp-routes:list"),
+    }
+    return render(request, "includes/confirm.html", context)
+
+
+def _edit(request: ConsoleRequest, route: SmtpRoute | None) -> HttpResponse:
+    if request.method != "POST":
+        initial = {"domain": route.domain} if route else {}
+        return _edit_page(
+            request, route, RouteForm(initial=initial), host_forms(initial=route.hosts if route else None)
+        )
+    form, hosts = RouteForm(request.POST), host_forms(data=request.POST)
+    checked = checked_route(form, hosts)
+    if checked and submitted(request, form, _row(checked, route), success=_words(checked, route)):
+        return redirect("smtp-routes:list")
+    return _edit_page(request, route, form, hosts, status=422)
+
+
+def _edit_page(
+    request: ConsoleRequest,
+    route: SmtpRoute | None,
+    form: RouteForm,
+    hosts: forms.BaseFormSet[RouteHostForm],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    title = _("Edit SMTP Route") if route else _("Add SMTP Route")
+    context: dict[str, Any] = {"title": title, "form": form, "hosts": hosts}
+    return render(request, "delivery/edit_route.html", context, status=status)
+
+
+def _row(checked: Route, old: SmtpRoute | None) -> SmtpRoute:
+    hosts = checked.model_dump(mode="json")["hosts"]
+    return SmtpRoute(uid=old.uid if old else uuid.uuid4(), domain=checked.domain, hosts=hosts)
+
+
+def _words(checked: Route, old: SmtpRoute | None) -> str:
+    name = _("All Other Domains") if checked.domain == ALL else checked.domain
+    words = _("The route for “%(name)s” was changed.") if old else _("The route for “%(name)s” was added.")
+    return words % {"name": name}
+
+
+def _find(configuration: Configuration, uid: UUID) -> SmtpRoute:
+    found = SmtpRoute.objects.filter(configuration=configuration, uid=uid).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _changed(shown: Configuration, rows: Sequence[SmtpRoute]) -> set[UUID]:
+    """Those of the rows that differ from the set that the pending one began from."""
+    if shown.number is not None or shown.based_on is None:
+        return set()
+    committed = SmtpRoute.objects.filter(configuration=shown.based_on, uid__in=[row.uid for row in rows])
+    said = {row.uid: (row.domain, row.hosts) for row in committed}
+    return {row.uid for row in rows if said.get(row.uid) != (row.domain, row.hosts)}
+
+
+def _next_url(searched: str, rows: Sequence[SmtpRoute]) -> str:
+    return f"?{urlencode({'find': searched, 'after': rows[-1].domain})}"

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from seg_console.mail.addresses import AddressError, check_address
+from tdc.document import LONGEST_PEM, check_certificates
+from tdc.models import MOST_MESSAGES_PER_CONNECTION, Mode
+
+
+def checked_intake_address(text: str) -> str:
+    """An intake address as it is stored. Syntax only, as the original does. Raises ValidationError with the reason."""
+    try:
+        return check_address(text.strip())
+    except AddressError as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+class ChoiceForm(forms.Form):
+    """Where the copies of one policy's clean mail go (seg-webui 3.9)."""
+
+    mode = forms.ChoiceField(label=_("Threat Defense Connector"), widget=forms.RadioSelect)
+    address = forms.CharField(
+        label=_("Custom Message Intake Address"),
+        max_length=320,
+        required=False,
+        widget=forms.TextInput(attrs={"size": 44, "autocapitalize": "off", "spellcheck": "false"}),
+        help_text=_("For Custom: the account that gets this policy's copies. Only the syntax is checked."),
+    )
+
+    def __init__(self, *args: Any, is_default_policy: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # The Default Policy has nothing to inherit.
+        self.fields["mode"].choices = [  # type: ignore[attr-defined]
+            choice for choice in Mode.choices if not (is_default_policy and choice[0] == Mode.USE_DEFAULT)
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if cleaned.get("mode") != Mode.CUSTOM:
+            # What stands in the field of an option that is not chosen means nothing.
+            cleaned["address"] = ""
+            return cleaned
+        if not cleaned.get("address", "").strip():
+            self.add_error("address", _("Enter the message intake address, for example id@intake.example."))
+            return cleaned
+        try:
+            cleaned["address"] = checked_intake_address(cleaned["address"])
+        except forms.ValidationError as error:
+            self.add_error("address", error)
+        return cleaned
+
+
+class SettingsForm(forms.Form):
+    """Security Services > Threat Defense Connector Settings (seg-webui 4.2)."""
+
+    enabled = forms.BooleanField(label=_("Enable Threat Defense Connector"), required=False)
+    message_intake_address = forms.CharField(
+        label=_("Message Intake Address"),
+        max_length=320,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "long", "autocapitalize": "off", "spellcheck": "false"}),
+        help_text=_("As the Threat Defense portal shows it, for example 33c48e-27xp9@intake.example."),
+    )
+    verify_certificate = forms.BooleanField(
+        label=_("Verify Intake Certificate"),
+        required=False,
+        help_text=_(
+            "TLS 1.2 or newer is always required. With this on, the certificate must be valid for the host too."
+        ),
+    )
+    ca_certificates = forms.CharField(
+        label=_("Own Certificate Authorities (PEM)"),
+        required=False,
+        max_length=LONGEST_PEM,
+        widget=forms.Textarea(attrs={"rows": 6, "class": "code", "spellcheck": "false"}),
+        help_text=_("Trusted for the intake besides the system's own. Empty: the system's alone."),
+    )
+    messages_per_connection = forms.IntegerField(
+        label=_("Maximum Messages Per Connection"), min_value=1, max_value=MOST_MESSAGES_PER_CONNECTION
+    )
+    add_sender_ip_header = forms.BooleanField(
+        label=_("Add Sender IP Header"),
+        required=False,
+        help_text=_("Writes X-IronPort-RemoteIP and X-IronPort-MID above each accepted message."),
+    )
+
+    def clean_message_intake_address(self) -> str:
+        text = self.cleaned_data["message_intake_address"]
+        return checked_intake_address(text) if text.strip() else ""
+
+    def clean_ca_certificates(self) -> str:
+        try:
+            return check_certificates(self.cleaned_data["ca_certificates"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if cleaned.get("enabled") and not cleaned.get("message_intake_address", "bad"):
+            self.add_error("message_intake_address", _("An enabled connector needs a message intake address."))
+        return cleaned

@@ -1,0 +1,244 @@
+"""The connector in the browser: its settings, and each policy's choice as a cell, a form in the cell and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from policies.matching import DEFAULT_POLICY_UID
+from policies.models import IncomingMailPolicy, PolicyMember, RecipientMatch
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.ui.access import requires
+from seg_console.ui.partials import wants_partial
+from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.submitting import submitted
+from tdc.document import CONNECTOR
+from tdc.forms import ChoiceForm, SettingsForm
+from tdc.models import ConnectorSettings, Mode, PolicyChoice
+
+DEFAULT_UID = UUID(DEFAULT_POLICY_UID)
+SETTINGS_FIELDS = (
+    "enabled",
+    "message_intake_address",
+    "verify_certificate",
+    "ca_certificates",
+    "messages_per_connection",
+    "add_sender_ip_header",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a set says of the connector: its settings, and the choice of each policy that has one."""
+
+    settings: ConnectorSettings
+    by_policy: Mapping[UUID, PolicyChoice]
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Choices:
+        """Two queries."""
+        rows = PolicyChoice.objects.filter(configuration=configuration)
+        return cls(connector_settings(configuration), {row.policy_uid: row for row in rows})
+
+    def said(self, policy_uid: UUID) -> tuple[str, str]:
+        """Mode and address of a policy; one without a row inherits."""
+        row = self.by_policy.get(policy_uid)
+        if row is None:
+            return (Mode.NO_SCAN if policy_uid == DEFAULT_UID else Mode.USE_DEFAULT), ""
+        return row.mode, row.address
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceCell:
+    """One policy's cell: one click target in one of four states (seg-webui 3.3), plus whether it is pending."""
+
+    uid: UUID
+    policy_name: str
+    state: str
+    text: str
+    detail: str
+    url: str
+    opens_in_place: bool
+    is_pending: bool
+
+    @property
+    def shows_address(self) -> bool:
+        return "@" in self.detail
+
+
+def connector_settings(configuration: Configuration) -> ConnectorSettings:
+    found = ConnectorSettings.objects.filter(configuration=configuration).first()
+    return found or ConnectorSettings(uid=CONNECTOR.fixed_uid)
+
+
+def choice_cell(
+    policy_uid: UUID, policy_name: str, shown: Choices, committed: Choices | None, *, may_change: bool
+) -> ChoiceCell:
+    """`committed`: what the shown set began from, None where nothing is pending."""
+    mode, address = shown.said(policy_uid)
+    available = shown.settings.enabled
+    state, text, detail = _words(mode, address) if available else ("unavailable", _("Not Available"), "")
+    form_url = reverse("tdc:policy-choice", args=[policy_uid]) if may_change else ""
+    return ChoiceCell(
+        uid=policy_uid,
+        policy_name=policy_name,
+        state=state,
+        text=text,
+        detail=detail,
+        url=form_url if available else reverse("tdc:settings"),
+        opens_in_place=bool(available and form_url),
+        is_pending=committed is not None and committed.said(policy_uid) != (mode, address),
+    )
+
+
+def _words(mode: str, address: str) -> tuple[str, str, str]:
+    if mode == Mode.USE_DEFAULT:
+        return "inherited", _("(use default)"), ""
+    if mode == Mode.NO_SCAN:
+        return "off", _("Disabled"), ""
+    return "on", _("Enabled"), address if mode == Mode.CUSTOM else _("Default address")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    """The choice of one policy: as a page, or for htmx in the table's cell."""
+    shown = pending.shown_to(request.user)
+    name = _policy_name(shown, uid)
+    choices = Choices.of(shown)
+    if wants_partial(request) and "cancel" in request.GET:
+        return _cell(request, uid, name, "tdc/cell.html")
+    form = _choice_form(request, uid, choices)
+    if request.method != "POST":
+        return _choice_page(request, form, uid=uid, name=name, choices=choices)
+    if not form.is_valid():
+        return _choice_page(request, form, uid=uid, name=name, choices=choices, status=422)
+    mode, address = form.cleaned_data["mode"], form.cleaned_data["address"]
+    success = _("The Threat Defense Connector of policy “%(name)s” was changed.") % {"name": name}
+    if not submitted(request, form, PolicyChoice.build(uid, mode=mode, address=address), success=success):
+        return _choice_page(request, form, uid=uid, name=name, choices=choices, status=422)
+    if mode == Mode.CUSTOM and matches_every_recipient(shown, uid):
+        messages.warning(
+            request,
+            _(
+                "Policy “%(name)s” matches every recipient: its copies go to %(address)s whatever the domain. "
+                "Check that its conditions catch the domains that belong to that account."
+            )
+            % {"name": name, "address": address},
+        )
+    if wants_partial(request):
+        return _cell(request, uid, name, "tdc/cell_saved.html")
+    return redirect("policies:list")
+
+
+def matches_every_recipient(configuration: Configuration, uid: UUID) -> bool:
+    """Whether some row of the policy's users takes any recipient; the Default Policy always does."""
+    if uid == DEFAULT_UID:
+        return True
+    return PolicyMember.objects.filter(
+        configuration=configuration, policy_uid=uid, recipient_match=RecipientMatch.ANY, recipient_except=[]
+    ).exists()
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def settings_page(request: ConsoleRequest) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    choices = Choices.of(shown)
+    policies = IncomingMailPolicy.objects.filter(configuration=shown).order_by("position", "uid")
+    named = [*policies.values_list("uid", "name"), (DEFAULT_UID, _("Default Policy"))]
+    usage = [{"policy_name": name, **_use(choices, uid)} for uid, name in named]
+    return render(request, "tdc/settings.html", {"connector": choices.settings, "usage": usage})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit_settings(request: ConsoleRequest) -> HttpResponse:
+    present = connector_settings(pending.shown_to(request.user))
+    if request.method != "POST":
+        initial = {name: getattr(present, name) for name in SETTINGS_FIELDS}
+        # Whoever comes by “Enable…” means to enable it.
+        initial["enabled"] = present.enabled or "enable" in request.GET
+        return render(request, "tdc/edit_settings.html", {"form": SettingsForm(initial=initial)})
+    form = SettingsForm(request.POST)
+    if form.is_valid():
+        row = ConnectorSettings(uid=CONNECTOR.fixed_uid, **{name: form.cleaned_data[name] for name in SETTINGS_FIELDS})
+        if submitted(request, form, row, success=_("The Threat Defense Connector settings were changed.")):
+            return redirect("tdc:settings")
+    return render(request, "tdc/edit_settings.html", {"form": form}, status=422)
+
+
+def _policy_name(configuration: Configuration, uid: UUID) -> str:
+    if uid == DEFAULT_UID:
+        return _("Default Policy")
+    found = IncomingMailPolicy.objects.filter(configuration=configuration, uid=uid).values_list("name", flat=True)
+    name = found.first()
+    if name is None:
+        raise Http404
+    return name
+
+
+def _choice_form(request: ConsoleRequest, uid: UUID, choices: Choices) -> ChoiceForm:
+    mode, address = choices.said(uid)
+    # Several cells may be open at once: their controls need ids of their own.
+    auto_id = f"id_{uid}_%s"
+    is_default = uid == DEFAULT_UID
+    if request.method == "POST":
+        return ChoiceForm(request.POST, auto_id=auto_id, is_default_policy=is_default)
+    return ChoiceForm(initial={"mode": mode, "address": address}, auto_id=auto_id, is_default_policy=is_default)
+
+
+def _choice_page(
+    request: ConsoleRequest, form: ChoiceForm, *, uid: UUID, name: str, choices: Choices, status: int = 200
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "form": form,
+        "uid": uid,
+        "policy_name": name,
+        "form_url": reverse("tdc:policy-choice", args=[uid]),
+        "service_enabled": choices.settings.enabled,
+        "default_address": choices.settings.message_intake_address,
+        "inherited": _inherited(choices),
+    }
+    template = "tdc/policy_choice.html"
+    response = render(request, f"{template}#cell-form" if wants_partial(request) else template, context, status=status)
+    response["Vary"] = "HX-Request"
+    return response
+
+
+def _inherited(choices: Choices) -> str:
+    _state, text, detail = _words(*choices.said(DEFAULT_UID))
+    return f"{text}, {detail}" if detail else text
+
+
+def _cell(request: ConsoleRequest, uid: UUID, name: str, template: str) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    began = Choices.of(shown.based_on) if shown.number is None and shown.based_on else None
+    cell = choice_cell(uid, name, Choices.of(shown), began, may_change=True)
+    return render(request, template, {"choice": cell, "take_focus": True})
+
+
+def _use(choices: Choices, uid: UUID) -> dict[str, str | Promise]:
+    """Where the copies of one policy's mail go while the service is on, and why."""
+    mode, address = choices.said(uid)
+    note = ""
+    if mode == Mode.USE_DEFAULT:
+        mode, address = choices.said(DEFAULT_UID)
+        note = _("use default")
+    if not choices.settings.enabled or mode == Mode.NO_SCAN:
+        return {"address": "", "note": note}
+    if mode == Mode.CUSTOM:
+        return {"address": address, "note": note}
+    return {"address": choices.settings.message_intake_address, "note": note}
