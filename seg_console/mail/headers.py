@@ -15,6 +15,7 @@ from dataclasses import dataclass
 LONGEST_LOOK = 256 * 1024
 """Octets of a message that are searched for header fields; what comes later is not seen."""
 
+_BLOCK_END = re.compile(rb"\n\r?\n")
 # A field and its folded lines. The literal LF in front is what makes the search fast; case is ignored after it.
 _FIELD = re.compile(
     rb"\n(?i:(subject|message-id|from|to|cc|reply-to|date))[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
@@ -102,17 +103,8 @@ def header_block(content: bytes) -> bytes:
     """
     if content.startswith((b"\r\n", b"\n")):
         return b""
-    end = content.find(b"\n\r\n", 0, LONGEST_LOOK)
-    # A bare-LF empty line counts only if it comes first.
-    bare = content.find(b"\n\n", 0, LONGEST_LOOK if end < 0 else end)
-    if bare >= 0:
-        end = bare
-    return content[: LONGEST_LOOK if end < 0 else end + 1]
-
-
-def is_looping(content: bytes) -> bool:
-    """Whether the message has passed more than MOST_HOPS servers, going by its Received fields (RFC 5321 6.3)."""
-    return header_block(content).lower().count(b"\nreceived:") >= MOST_HOPS
+    end = _BLOCK_END.search(content, 0, LONGEST_LOOK)
+    return content[: end.start() + 1 if end else LONGEST_LOOK]
 
 
 def decode_words(text: str) -> str:
