@@ -1,0 +1,188 @@
+"""The sections `incoming_mail_policies` and `default_policy`."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from policies.matching import DEFAULT_POLICY_UID, check_entry
+from policies.models import LONGEST_NAME, NAME_PATTERN, NAME_RULE, RESERVED_NAMES, IncomingMailPolicy, PolicyMember
+from seg_console.config import registry
+from seg_console.config.models import ConfigurationObject
+from seg_console.config.order import STEP, place
+from seg_console.config.problems import Problem, path_of
+from seg_console.config.registry import ListSection, Plain, Section, Shape, identity_of, repeated
+from seg_console.config.rows import Rows
+
+MOST_POLICIES = 1_000
+MOST_MEMBERS = 1_000
+MOST_ENTRIES = 10_000
+
+Entries = Annotated[tuple[Annotated[str, AfterValidator(check_entry)], ...], Field(max_length=MOST_ENTRIES)]
+
+
+def _fitting(entries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Entries go with a match that uses them, and such a match needs some."""
+    match = info.data.get("match")
+    if match == "any" and entries:
+        raise ValueError(_("leave the entries out, or give another match than any."))
+    if match in {"following", "not"} and not entries:
+        raise ValueError(_("give at least one entry, or the match any."))
+    return entries
+
+
+class Senders(Shape):
+    match: Literal["any", "following", "not"] = "any"
+    entries: Entries = Field(default=(), validate_default=True)
+
+    _fit = field_validator("entries")(_fitting)
+
+
+class Recipients(Shape):
+    match: Literal["any", "following"] = "any"
+    join: Literal["all", "any"] = "all"
+    entries: Entries = Field(default=(), validate_default=True)
+    except_: Entries = Field(default=(), alias="except")
+
+    _fit = field_validator("entries")(_fitting)
+
+
+class Member(Shape):
+    senders: Senders = Senders()
+    recipients: Recipients = Recipients()
+
+
+class Policy(Shape):
+    """One policy of the table, in table order; other packages add their services' keys."""
+
+    name: Annotated[str, Field(max_length=LONGEST_NAME)]
+    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise ValueError(str(NAME_RULE))
+        if name.casefold() in RESERVED_NAMES:
+            raise ValueError(_("this name is the Default Policy's; give another one."))
+        return name
+
+
+class DefaultPolicy(Shape):
+    """What every recipient falls to that no other policy takes: it has nothing but other packages' keys."""
+
+
+class IncomingMailPolicies(ListSection[Policy]):
+    """A policy is found again by its name, whatever its case, and its members by their place in the list."""
+
+    identified = True
+
+    def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
+        members = _members_by_policy(rows)
+        policies = sorted(rows.of(IncomingMailPolicy), key=self.sort_key)
+        return [
+            (policy.uid, {"name": policy.name, "members": [member.values() for member in members[policy.uid]]})
+            for policy in policies
+        ]
+
+    def load(self, items: Sequence[Shape], known: Rows) -> tuple[list[UUID], list[ConfigurationObject]]:
+        policies = [item for item in items if isinstance(item, Policy)]
+        present = {identity_of(row): row for row in known.of(IncomingMailPolicy)}
+        same = [present.get(policy.name.casefold()) for policy in policies]
+        uids = [row.uid if row else uuid.uuid4() for row in same]
+        positions = place([row.position if row else None for row in same])
+        rows: list[ConfigurationObject] = [
+            IncomingMailPolicy(uid=uid, name=policy.name, position=position)
+            for uid, policy, position in zip(uids, policies, positions, strict=True)
+        ]
+        members = _members_by_policy(known)
+        for uid, policy in zip(uids, policies, strict=True):
+            rows += _member_rows(uid, policy.members, members[uid])
+        return uids, rows
+
+    def check(self, raw: object) -> Iterator[Problem]:
+        yield from super().check(raw)
+        for path, entries in _entry_lists(self.key, raw):
+            for again, _first in repeated(entries):
+                message = _("%(value)s is in the list already; give each entry only once.")
+                yield Problem(f"{path}[{again}]", message % {"value": entries[again]})
+
+
+class DefaultPolicySection(Section[DefaultPolicy]):
+    """No row of its own: the Default Policy is the same in every set."""
+
+    key = "default_policy"
+    place = 30
+    shape = DefaultPolicy
+    model = IncomingMailPolicy
+    identified = True
+
+    def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
+        return [(UUID(DEFAULT_POLICY_UID), {})]
+
+    def load(self, items: Sequence[Shape], known: Rows) -> tuple[list[UUID], list[ConfigurationObject]]:
+        return [UUID(DEFAULT_POLICY_UID)], []
+
+
+def _members_by_policy(rows: Rows) -> defaultdict[UUID, list[PolicyMember]]:
+    found: defaultdict[UUID, list[PolicyMember]] = defaultdict(list)
+    for member in sorted(rows.of(PolicyMember), key=lambda member: (member.position, member.uid)):
+        found[member.policy_uid].append(member)
+    return found
+
+
+def _member_rows(
+    policy_uid: UUID, members: Sequence[Member], present: Sequence[PolicyMember]
+) -> Iterator[PolicyMember]:
+    position = 0
+    for member, row in zip_longest(members, present[: len(members)]):
+        position = row.position if row else position + STEP
+        yield PolicyMember(
+            uid=row.uid if row else uuid.uuid4(),
+            policy_uid=policy_uid,
+            position=position,
+            sender_match=member.senders.match,
+            sender_entries=list(member.senders.entries),
+            recipient_match=member.recipients.match,
+            recipient_join=member.recipients.join,
+            recipient_entries=list(member.recipients.entries),
+            recipient_except=list(member.recipients.except_),
+        )
+
+
+def _entry_lists(key: str, raw: object) -> Iterator[tuple[str, list[Any]]]:
+    """Every list of entries in the unvalidated value, with its path."""
+    for index, policy in enumerate(raw if isinstance(raw, list) else []):
+        members = policy.get("members") if isinstance(policy, dict) else None
+        for number, member in enumerate(members if isinstance(members, list) else []):
+            for side, name in (("senders", "entries"), ("recipients", "entries"), ("recipients", "except")):
+                condition = member.get(side) if isinstance(member, dict) else None
+                entries = condition.get(name) if isinstance(condition, dict) else None
+                if isinstance(entries, list):
+                    yield path_of(key, index, "members", number, side, name), entries
+
+
+INCOMING_MAIL_POLICIES = IncomingMailPolicies(
+    "incoming_mail_policies",
+    Policy,
+    IncomingMailPolicy,
+    place=20,
+    identity="name",
+    ordered=True,
+    most=MOST_POLICIES,
+)
+DEFAULT_POLICY = DefaultPolicySection()
+
+
+def register() -> None:
+    """Make the sections known; called once, when the app is ready."""
+    registry.register(INCOMING_MAIL_POLICIES)
+    registry.register(DEFAULT_POLICY)

@@ -1,0 +1,34 @@
+"""Checks that the shapes of several sections share; what they refuse, they answer with what would be right."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from seg_console.mail.addresses import check_address, check_domain
+
+LONGEST_VALUE = 1000
+
+
+def _domain_pattern(text: str) -> str:
+    if text == "ALL":
+        return text
+    if text.startswith("["):
+        return check_address(f"user@{text}").removeprefix("user@")
+    return "." + check_domain(text[1:]) if text.startswith(".") else check_domain(text)
+
+
+def check_host(text: str) -> str:
+    """A host name or an IP address without brackets, in its plain spelling. Raises AddressError."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return check_domain(text)
+
+
+DomainPattern = Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(_domain_pattern)]
+"""`example.com`, `.example.com` (every sub-domain), an address literal, or `ALL`."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from seg_console.accounts.models import User
+from seg_console.config import document, pending
+from seg_console.config.problems import InvalidConfiguration
+
+
+class Command(BaseCommand):
+    help = "Check, load and commit a whole configuration given as one JSON document; on any fault load nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", help="the document, - for standard input")
+        parser.add_argument("--comment", required=True, help="kept with the committed configuration")
+        parser.add_argument("--user", default="", help="the user who commits; without it, the system itself")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        author = _user(options["user"])
+        try:
+            content = document.read(_content(options["file"]))
+            result = pending.commit_document(content, options["comment"], author=author)
+        except InvalidConfiguration as error:
+            for problem in error.problems:
+                self.stderr.write(str(problem))
+            raise CommandError("The configuration is not valid; nothing was loaded.") from error
+        if result.changed:
+            self.stdout.write(f"Configuration {result.number} committed.")
+        else:
+            self.stdout.write(f"Nothing differs from configuration {result.number}; nothing to commit.")
+
+
+def _content(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _user(name: str) -> User | None:
+    if not name:
+        return None
+    try:
+        return get_user_model().objects.get_by_natural_key(name)
+    except User.DoesNotExist as error:
+        raise CommandError(f"There is no user {name!r}.") from error

@@ -1,0 +1,160 @@
+"""The sets of configuration: one is committed, each administrator may have one pending, older ones are history.
+
+Objects of a set refer to each other by `uid`, never by foreign key, so that a set is copied with one statement per
+table and an object keeps its identity from set to set.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+
+class CommittedSetIsFrozen(RuntimeError):
+    """A committed set is history and never changes; edit the pending set instead."""
+
+
+class State(models.TextChoices):
+    PENDING = "pending", _("pending")
+    COMMITTED = "committed", _("committed")
+
+
+class ConfigurationQuerySet(models.QuerySet["Configuration"]):
+    def committed(self) -> ConfigurationQuerySet:
+        """History, newest first. The first one is what the mail system runs on."""
+        return self.filter(state=State.COMMITTED).order_by("-number")
+
+    def pending(self) -> ConfigurationQuerySet:
+        return self.filter(state=State.PENDING).order_by("pk")
+
+
+class Configuration(models.Model):
+    """One whole set. A pending set becomes the next committed one by being given its number.
+
+    A pending set without an owner exists only inside the transaction that loads and commits a file.
+    """
+
+    number = models.PositiveIntegerField(_("number"), null=True, unique=True)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("owner"), null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    based_on = models.ForeignKey("self", verbose_name=_("based on"), null=True, on_delete=models.PROTECT)
+    comment = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(_("created"))
+    changed_at = models.DateTimeField(_("last change"))
+    committed_at = models.DateTimeField(_("committed"), null=True)
+    committed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("committed by"), null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # The name as it was: history keeps it when the account is deleted. Empty for the system itself.
+    author = models.CharField(_("author"), max_length=150, blank=True)
+
+    objects = ConfigurationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner"], condition=Q(state=State.PENDING), name="config_configuration_one_pending_per_owner"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=State.PENDING, number__isnull=True, committed_at__isnull=True)
+                | Q(state=State.COMMITTED, number__gte=1, committed_at__isnull=False, owner__isnull=True),
+                name="config_configuration_state",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"configuration {self.number}" if self.number else f"pending configuration of {self.owner}"
+
+
+class CommittedSection(models.Model):
+    """One section of a committed set as JSON text, written at commit and only read by the running configuration.
+
+    The rows are the truth; this is their frozen print, so that a commit of 40,000 routes is live within a second.
+    """
+
+    configuration = models.ForeignKey(Configuration, on_delete=models.CASCADE, related_name="sections")
+    key = models.CharField(max_length=100)
+    text = models.TextField()
+    uids = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["configuration", "key"], name="config_committedsection_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.configuration_id}"
+
+
+class ConfigurationObject(models.Model):
+    """Base of every row that belongs to a set. `uid` names the same object in every set; the primary key does not.
+
+    A concrete model says by class attributes:
+
+    - `identity`: field that is unique in the set whatever its case ("" where the model has one row per set)
+    - `parent_model`, `parent_field`: label of the model it is a part of, and its own field with that object's uid
+    - `parent_without_row`: what administrators call the whole that has no row, where there is such a one
+    """
+
+    identity: ClassVar[str] = ""
+    parent_model: ClassVar[str] = ""
+    parent_field: ClassVar[str] = ""
+    parent_without_row: ClassVar[StrOrPromise] = ""
+
+    configuration = models.ForeignKey(Configuration, on_delete=models.CASCADE, related_name="+", editable=False)
+    uid = models.UUIDField(default=uuid.uuid4, editable=False)
+
+    class Meta:
+        abstract = True
+        constraints = [models.UniqueConstraint(fields=["configuration", "uid"], name="%(app_label)s_%(class)s_uid")]
+
+    def __str__(self) -> str:
+        return self.display_name()
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Raises CommittedSetIsFrozen."""
+        self._refuse_if_committed()
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Raises CommittedSetIsFrozen."""
+        self._refuse_if_committed()
+        return super().delete(*args, **options)
+
+    @classmethod
+    def value_fields(cls) -> list[str]:
+        """Names of the fields that hold configuration: all but the key, the set and the uid."""
+        outside = {"id", "configuration", "uid"}
+        return [field.name for field in cls._meta.concrete_fields if field.name not in outside]
+
+    @property
+    def parent_uid(self) -> uuid.UUID | None:
+        return getattr(self, self.parent_field) if self.parent_field else None
+
+    def display_name(self) -> str:
+        """What an administrator calls this object; the model's own name where there is one per set."""
+        return str(getattr(self, self.identity) if self.identity else self._meta.verbose_name)
+
+    def display(self, field: str) -> str | tuple[str, ...]:
+        """A field's value as text, or a tuple of texts for a list, in the language in force."""
+        value = getattr(self, field)
+        if isinstance(value, bool):
+            return _now("Yes") if value else _now("No")
+        if isinstance(value, list):
+            return tuple(str(entry) for entry in value)
+        if hasattr(self, f"get_{field}_display"):
+            return str(getattr(self, f"get_{field}_display")())
+        return "" if value is None else str(value)
+
+    def _refuse_if_committed(self) -> None:
+        if self.configuration.state == State.COMMITTED:
+            raise CommittedSetIsFrozen(f"{self} belongs to {self.configuration}")

@@ -1,0 +1,108 @@
+"""What is wrong with a configuration document: where, and one sentence that says what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`path` is as in `smtp_routes[0].hosts[1].port`, "" for the document itself."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class InvalidConfiguration(Exception):
+    """The configuration as a whole is not one that could run; nothing went live. `problems` holds all that is wrong."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def path_of(*steps: str | int) -> str:
+    """`path_of("smtp_routes", 0, "hosts")` is `smtp_routes[0].hosts`."""
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def problems_of(error: ValidationError, key: str, annotation: Any) -> list[Problem]:
+    """The problems of one section whose value should have been an `annotation`."""
+    found = error.errors(include_url=False, include_input=False)
+    # pydantic counts only the good items of a list; that the list is then too short is no fault of its own.
+    wholes = {entry["loc"][:depth] for entry in found for depth in range(len(entry["loc"]))}
+    return [
+        Problem(path_of(key, *entry["loc"]), _sentence(entry["type"], entry.get("ctx", {}), entry["loc"], annotation))
+        for entry in found
+        if entry["type"] != "too_short" or entry["loc"] not in wholes
+    ]
+
+
+def unknown_key(known: Iterable[str]) -> str:
+    return _("this key is not known; the keys known here are %(known)s.") % {"known": ", ".join(known)}
+
+
+def _sentence(kind: str, context: Mapping[str, Any], location: Sequence[str | int], annotation: Any) -> str:
+    if kind == "extra_forbidden":
+        return unknown_key(_keys_at(annotation, location[:-1]))
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return _("give one of %(expected)s.") % {"expected": context["expected"]}
+    template = _sentences().get(kind)
+    return template % context if template else _("this value cannot be read.")
+
+
+def _sentences() -> dict[str, str]:
+    """By pydantic's error type; the placeholders are those of its context."""
+    return {
+        "missing": _("this key is required."),
+        "string_type": _("give text in quotation marks."),
+        "string_too_long": _("give at most %(max_length)s characters."),
+        "string_too_short": _("give at least %(min_length)s characters."),
+        "int_type": _("give a whole number."),
+        "int_parsing_size": _("give a smaller number."),
+        "bool_type": _("give true or false."),
+        "greater_than_equal": _("give %(ge)s or more."),
+        "less_than_equal": _("give %(le)s or less."),
+        "tuple_type": _("give a list in [ ]."),
+        "too_short": _("give at least %(min_length)s."),
+        "too_long": _("give at most %(max_length)s."),
+        "model_type": _("give an object in { }."),
+        "json_invalid": _("give text that is valid Unicode."),
+    }
+
+
+def _keys_at(annotation: Any, location: Sequence[str | int]) -> list[str]:
+    model = _model_at(annotation, location)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _model_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel] | None:
+    model = _model_in(annotation)
+    for step in location:
+        if isinstance(step, str) and model:
+            fields = {field.alias or name: field for name, field in model.model_fields.items()}
+            model = _model_in(fields[step].annotation) if step in fields else None
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in `Model`, `tuple[Model, ...]`, `Model | None` or one of these annotated."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in {tuple, Union, UnionType, Annotated}:
+        return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+    return None

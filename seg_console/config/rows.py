@@ -1,0 +1,133 @@
+"""Rows of whole sets: read, copied, compared and written with a number of statements that the models decide, not the
+number of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TypeVar
+from uuid import UUID
+
+from django.apps import apps
+from django.db import connection
+
+from seg_console.config.models import Configuration, ConfigurationObject
+
+Row = TypeVar("Row", bound=ConfigurationObject)
+Model = type[ConfigurationObject]
+
+# Fewer bound values than any supported database allows in one statement.
+_UIDS_PER_STATEMENT = 500
+
+
+def models() -> list[Model]:
+    """Every model whose rows belong to a set, in the order of the installed apps."""
+    return [model for model in apps.get_models() if issubclass(model, ConfigurationObject)]
+
+
+class Rows:
+    """Rows by model: those of one whole set, or the part of it that somebody needs."""
+
+    def __init__(self, rows: Iterable[ConfigurationObject] = ()) -> None:
+        self._by_model: dict[Model, list[ConfigurationObject]] = {}
+        self.add(rows)
+
+    def add(self, rows: Iterable[ConfigurationObject]) -> None:
+        for model, run in groupby(rows, key=type):
+            self._by_model.setdefault(model, []).extend(run)
+
+    def of(self, model: type[Row]) -> list[Row]:
+        return self._by_model.get(model, [])  # type: ignore[return-value]  # keyed by the rows' own type
+
+    def __iter__(self) -> Iterator[ConfigurationObject]:
+        for rows in self._by_model.values():
+            yield from rows
+
+
+def read(configuration: Configuration) -> Rows:
+    """All rows of a set, one query for each model."""
+    found = Rows()
+    for model in models():
+        found.add(_default_manager(model).filter(configuration=configuration))
+    return found
+
+
+def copy(*, source: Configuration, target: Configuration) -> None:
+    """Copy every row of a set into an empty one, inside the database: one statement for each model."""
+    quote = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        for model in models():
+            copied = {"uid", *model.value_fields()}
+            columns = ", ".join(
+                quote(str(field.column)) for field in model._meta.concrete_fields if field.name in copied
+            )
+            table, owner = quote(model._meta.db_table), quote("configuration_id")
+            cursor.execute(
+                f"INSERT INTO {table} ({owner}, {columns}) SELECT %s, {columns} FROM {table} WHERE {owner} = %s",
+                [target.pk, source.pk],
+            )
+
+
+def write(configuration: Configuration, rows: Iterable[ConfigurationObject]) -> None:
+    """Put rows into a set: one that has a row of the same uid has it replaced, the others stay.
+
+    Replaced rows are deleted and inserted, not updated, because two objects may have exchanged their names and an
+    update would meet the unique constraint half-way.
+    """
+    for model, run in groupby(sorted(rows, key=lambda row: row._meta.label), key=type):
+        batch = list(run)
+        remove(configuration, model, [row.uid for row in batch])
+        for row in batch:
+            row.pk, row.configuration = None, configuration
+        _default_manager(model).bulk_create(batch)
+
+
+def remove(configuration: Configuration, model: Model, uids: Sequence[UUID]) -> None:
+    """Delete the objects of these uids from a set; those it does not have are no error."""
+    for start in range(0, len(uids), _UIDS_PER_STATEMENT):
+        some = uids[start : start + _UIDS_PER_STATEMENT]
+        _default_manager(model).filter(configuration=configuration, uid__in=some).delete()
+
+
+def clear(configuration: Configuration) -> None:
+    """Delete every row of a set."""
+    for model in models():
+        _default_manager(model).filter(configuration=configuration).delete()
+
+
+Difference = Mapping[Model, Mapping[UUID, tuple[ConfigurationObject | None, ConfigurationObject | None]]]
+
+
+def difference(before: Configuration, after: Configuration) -> Difference:
+    """Objects that differ between two sets, as (before, after), None where a set does not have it.
+
+    The database compares, so that only differing rows are read: two queries for each model. Rows are unsaved copies.
+    """
+    found: dict[Model, dict[UUID, tuple[ConfigurationObject | None, ConfigurationObject | None]]] = {}
+    for model in models():
+        old, new = _only_in(model, before, after), _only_in(model, after, before)
+        if old or new:
+            found[model] = {uid: (old.get(uid), new.get(uid)) for uid in old | new}
+    return found
+
+
+def differ(before: Configuration, after: Configuration) -> bool:
+    """Whether two sets hold different configuration; stops at the first model that does."""
+    return any(_only_in(model, before, after) or _only_in(model, after, before) for model in models())
+
+
+def names(configuration: Configuration, model: Model, uids: Collection[UUID]) -> dict[UUID, str]:
+    """Display names of some objects of a set, in one query."""
+    rows = _default_manager(model).filter(configuration=configuration, uid__in=uids)
+    return {row.uid: row.display_name() for row in rows}
+
+
+def _only_in(model: Model, one: Configuration, other: Configuration) -> dict[UUID, ConfigurationObject]:
+    fields = ["uid", *model.value_fields()]
+    rows = _default_manager(model).order_by().values_list(*fields)
+    found = rows.filter(configuration=one).difference(rows.filter(configuration=other))
+    return {values[0]: model(**dict(zip(fields, values, strict=True))) for values in found}
+
+
+def _default_manager(model: type[Row]):  # type: ignore[no-untyped-def]
+    return model._default_manager

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DeliveryConfig(AppConfig):
+    name = "seg_console.delivery"
+    label = "delivery"
+    verbose_name = _("delivery")
+
+    def ready(self) -> None:
+        # Models, and so whatever needs them, can be imported only now that the apps are loaded.
+        from seg_console.delivery import config_document, kinds
+        from seg_console.delivery.ordinary import OrdinaryKind
+
+        config_document.register()
+        kinds.register(OrdinaryKind())

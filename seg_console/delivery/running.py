@@ -1,0 +1,102 @@
+"""What the running configuration says about delivery, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seg_console.config.document import Document
+from seg_console.delivery.config_document import BOUNCE_PROFILE, DESTINATION_CONTROLS, DNS, SMTP_ROUTES, Bounces
+from seg_console.delivery.config_document import Control as ControlShape
+from seg_console.delivery.config_models import ALL
+from seg_console.delivery.nexthop import DnsServer, RouteHost, route_for
+from seg_console.delivery.tls import TlsMode
+
+
+class Routes(Mapping[str, tuple[RouteHost, ...]]):
+    """SMTP Routes by domain, hosts in the order of their priority; keys are lower case but `ALL`.
+
+    Hosts become values when they are asked for, so that 40,000 routes are live within a second of their commit.
+    """
+
+    def __init__(self, hosts: Mapping[str, list[dict[str, Any]]]) -> None:
+        self._hosts = hosts
+
+    def __getitem__(self, domain: str) -> tuple[RouteHost, ...]:
+        hosts = [RouteHost(host["host"], host["port"], host["priority"]) for host in self._hosts[domain]]
+        return tuple(sorted(hosts, key=lambda host: host.priority))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._hosts)
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def lookup(self, domain: str) -> tuple[RouteHost, ...] | None:
+        """The hosts for a domain: its own route, else that of the longest `.parent`, else `ALL`; None means MX."""
+        found = route_for(self, domain.lower())
+        return None if found is None else tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Limits and TLS of one destination (seg-webui 8.1)."""
+
+    max_connections: int = 500
+    max_messages_per_connection: int = 50
+    tls: TlsMode = TlsMode.PREFERRED
+
+
+class Controls:
+    """Destination Controls; a value that a row leaves to the default is the row `ALL`'s, else the built-in one."""
+
+    def __init__(self, rows: tuple[ControlShape, ...]) -> None:
+        by_domain = {row.domain: row for row in rows}
+        self._default = _control(by_domain[ALL], Control()) if ALL in by_domain else Control()
+        self._by_domain = {domain: _control(row, self._default) for domain, row in by_domain.items()}
+
+    def for_domain(self, domain: str) -> Control:
+        """The row of the domain itself, else of its longest `.parent`, else the default."""
+        domain = domain.lower()
+        if domain in self._by_domain:
+            return self._by_domain[domain]
+        labels = domain.split(".")
+        parents = ("." + ".".join(labels[index:]) for index in range(1, len(labels)))
+        return next((self._by_domain[parent] for parent in parents if parent in self._by_domain), self._default)
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLookup:
+    """`servers`: empty for the system's."""
+
+    servers: tuple[DnsServer, ...]
+    timeout_s: int
+
+
+def routes(configuration: Document) -> Routes:
+    """SMTP Routes. Read from the plain JSON: making 40,000 routes into shapes would take longer than a commit may."""
+    return Routes({route["domain"]: route["hosts"] for route in configuration.plain(SMTP_ROUTES)})
+
+
+def controls(configuration: Document) -> Controls:
+    return Controls(configuration[DESTINATION_CONTROLS])
+
+
+def bounce_profile(configuration: Document) -> Bounces:
+    """Times in seconds."""
+    return configuration[BOUNCE_PROFILE]
+
+
+def dns(configuration: Document) -> DnsLookup:
+    found = configuration[DNS]
+    return DnsLookup(tuple(DnsServer(server.host, server.port) for server in found.servers), found.timeout)
+
+
+def _control(row: ControlShape, default: Control) -> Control:
+    values = {
+        "max_connections": row.max_connections,
+        "max_messages_per_connection": row.max_messages_per_connection,
+        "tls": None if row.tls == "default" else TlsMode(row.tls),
+    }
+    return replace(default, **{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]

@@ -1,0 +1,45 @@
+"""What the running configuration says about the way in, as frozen values."""
+
+from __future__ import annotations
+
+from seg_console.config.document import Document
+from seg_console.gateway.document import LISTENER, RECIPIENT_ACCESS, Listener
+from seg_console.gateway.document import Access as Row
+from seg_console.gateway.protocol import Access
+from seg_console.mail.addresses import split_address
+
+
+class RecipientAccessTable:
+    """The Recipient Access Table, indexed: an address has a few keys, and the one that stands first decides."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self._place = {row.recipient: place for place, row in enumerate(rows)}
+        self._access = [_access(row) for row in rows]
+
+    def decide(self, address: str) -> Access:
+        """Whether a recipient is taken, and with which answer. One that no row matches is refused."""
+        places = [self._place[key] for key in _keys(address) if key in self._place]
+        return self._access[min(places)] if places else Access(accepted=False)
+
+
+def recipient_access(configuration: Document) -> RecipientAccessTable:
+    return RecipientAccessTable(configuration[RECIPIENT_ACCESS])
+
+
+def listener(configuration: Document) -> Listener:
+    """The listener's limits; sizes in bytes."""
+    return configuration[LISTENER]
+
+
+def _keys(address: str) -> list[str]:
+    """Every form of row that would match this address."""
+    local, domain = split_address(address)
+    local, labels = local.lower(), domain.split(".")
+    parents = ["." + ".".join(labels[index:]) for index in range(1, len(labels))]
+    return [f"{local}@{domain}", f"{local}@", domain, *parents]
+
+
+def _access(row: Row) -> Access:
+    if row.response is None:
+        return Access(accepted=row.action == "accept")
+    return Access(accepted=row.action == "accept", code=row.response.code, text=row.response.text)

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class TdcConfig(AppConfig):
+    name = "tdc"
+    verbose_name = _("Threat Defense Connector")
+
+    def ready(self) -> None:
+        # Models, and so whatever needs them, can be imported only now that the apps are loaded.
+        from seg_console.delivery import kinds
+        from tdc import document
+        from tdc.kind import ConnectorKind
+
+        document.register()
+        kinds.register(ConnectorKind())

@@ -1,0 +1,68 @@
+"""The connector of the running configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from seg_console.config import registry
+from seg_console.config.document import Document
+from tdc.document import CONNECTOR, DEFAULT_POLICY_CHOICE, POLICY_CHOICE, Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """The connector's settings, and for each policy where its copies go.
+
+    `default_address` is "" if none is set; `verify` whether the intake's certificate is checked; `ca` the PEM text of
+    authorities trusted besides the system's. `addresses` holds, by policy uid, the policies' own resolved addresses.
+    """
+
+    enabled: bool = False
+    default_address: str = ""
+    verify: bool = True
+    ca: str = ""
+    messages_per_connection: int = 10
+    add_sender_ip_header: bool = True
+    addresses: Mapping[str, str | None] = field(default_factory=dict)
+    default_policy_address: str | None = None
+
+    def choice_for(self, policy_uid: str) -> str | None:
+        """The intake address for mail of this policy as it is now, or None if its mail is not copied.
+
+        None for every policy while the service is off. The Default Policy's answer for a policy that inherits.
+        """
+        if not self.enabled:
+            return None
+        return self.addresses.get(policy_uid, self.default_policy_address)
+
+
+def connector(configuration: Document) -> Connector:
+    """The frozen connector of a whole set."""
+    settings = configuration[CONNECTOR]
+    default = settings.message_intake_address or None
+    own = _choices(configuration, "incoming_mail_policies", POLICY_CHOICE)
+    of_default = _choices(configuration, "default_policy", DEFAULT_POLICY_CHOICE)
+    return Connector(
+        enabled=settings.enabled,
+        default_address=settings.message_intake_address,
+        verify=settings.verify_certificate,
+        ca=settings.ca_certificates,
+        messages_per_connection=settings.messages_per_connection,
+        add_sender_ip_header=settings.add_sender_ip_header,
+        addresses={uid: _address(c, default) for uid, c in (own | of_default).items() if c.mode != "use_default"},
+        default_policy_address=next((_address(choice, default) for choice in of_default.values()), None),
+    )
+
+
+def _choices(configuration: Document, key: str, extension: registry.Extension[Choice]) -> dict[str, Choice]:
+    section = registry.section(key)
+    value = configuration[section]
+    items = value if section.many else (value,)
+    return {uid: extension.of(item) for uid, item in zip(configuration.uids(key), items, strict=True)}
+
+
+def _address(choice: Choice, default: str | None) -> str | None:
+    if choice.mode == "custom":
+        return choice.address
+    return default if choice.mode == "default" else None

@@ -1,0 +1,237 @@
+"""Configuration documents for tests: a full one, and any one (hypothesis)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import strategies as st
+
+FULL: dict[str, Any] = {
+    "format": 1,
+    "threat_defense_connector": {
+        "enabled": True,
+        "message_intake_address": "id@intake.example",
+        "verify_certificate": False,
+        "ca_certificates": "",
+        "messages_per_connection": 7,
+        "add_sender_ip_header": False,
+    },
+    "incoming_mail_policies": [
+        {
+            "name": "Finance",
+            "members": [
+                {
+                    "senders": {"match": "any", "entries": []},
+                    "recipients": {
+                        "match": "following",
+                        "join": "any",
+                        "entries": ["@finance.corp.example", "cfo@"],
+                        "except": ["intern@finance.corp.example"],
+                    },
+                },
+                {
+                    "senders": {"match": "not", "entries": ["@.partner.example"]},
+                    "recipients": {"match": "any", "join": "all", "entries": [], "except": []},
+                },
+            ],
+            "threat_defense_connector": {"mode": "custom", "address": "id2@intake.example"},
+        },
+        {
+            "name": "Board",
+            "members": [
+                {
+                    "senders": {"match": "following", "entries": ["ceo@corp.example"]},
+                    "recipients": {"match": "any", "join": "all", "entries": [], "except": []},
+                }
+            ],
+            "threat_defense_connector": {"mode": "use_default", "address": ""},
+        },
+    ],
+    "default_policy": {"threat_defense_connector": {"mode": "default", "address": ""}},
+    "recipient_access": [
+        {"recipient": "old@corp.example", "action": "reject", "response": {"code": 550, "text": "gone"}},
+        {"recipient": "corp.example", "action": "accept", "response": None},
+    ],
+    "smtp_routes": [
+        {
+            "domain": "corp.example",
+            "hosts": [
+                {"host": "127.0.0.1", "port": 2526, "priority": 0},
+                {"host": "mx.corp.example", "port": 25, "priority": 5},
+            ],
+        },
+        {"domain": "ALL", "hosts": [{"host": "USEDNS", "port": 25, "priority": 0}]},
+    ],
+    "destination_controls": [
+        {"domain": "corp.example", "max_connections": 20, "max_messages_per_connection": None, "tls": "none"}
+    ],
+    "listener": {
+        "max_message_size": 20_000_000,
+        "max_recipients": 50,
+        "max_connections": 200,
+        "max_connections_per_client": 10,
+        "bare_line_ends": "reject",
+    },
+    "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
+    "dns": {"servers": [{"host": "127.0.0.1", "port": 5353}], "timeout": 2},
+}
+
+
+def full(**sections: Any) -> dict[str, Any]:
+    """A copy of FULL with some sections replaced."""
+    return copy.deepcopy(FULL) | sections
+
+
+def policy(name: str, *entries: str, mode: str = "use_default", address: str = "") -> dict[str, Any]:
+    """A policy for recipients, as the document has it."""
+    recipients = {"match": "following", "join": "any", "entries": list(entries), "except": []}
+    members = [{"senders": {"match": "any", "entries": []}, "recipients": recipients}]
+    return {"name": name, "members": members, "threat_defense_connector": {"mode": mode, "address": address}}
+
+
+def route(domain: str, host: str = "127.0.0.1") -> dict[str, Any]:
+    return {"domain": domain, "hosts": [{"host": host, "port": 25, "priority": 0}]}
+
+
+_labels = st.from_regex(r"[a-z]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True).filter(lambda label: label[2:4] != "--")
+_domains = st.lists(_labels, min_size=2, max_size=4).map(".".join)
+_locals = st.from_regex(r"[a-z0-9+_-]{1,12}", fullmatch=True)
+_addresses = st.builds("{}@{}".format, _locals, _domains)
+_entry = st.one_of(_addresses, _locals.map("{}@".format), _domains.map("@{}".format), _domains.map("@.{}".format))
+_some_entries = st.lists(_entry, min_size=1, max_size=4, unique=True)
+_patterns = st.one_of(_domains, _domains.map(".{}".format), st.just("ALL"))
+_ports = st.integers(1, 65535)
+
+
+def _by_domain(shape: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Lists that a document shows sorted, ALL last."""
+    lists = st.lists(shape, max_size=6, unique_by=lambda item: str(item["domain"]).casefold())
+    return lists.map(lambda items: sorted(items, key=lambda item: (item["domain"] == "ALL", item["domain"])))
+
+
+def _condition(matches: list[str], **others: Any) -> st.SearchStrategy[dict[str, Any]]:
+    unused = st.fixed_dictionaries({"match": st.just("any"), "entries": st.just([]), **others})
+    used = st.fixed_dictionaries({"match": st.sampled_from(matches), "entries": _some_entries, **others})
+    return st.one_of(unused, used)
+
+
+def _choice(*modes: str) -> st.SearchStrategy[dict[str, Any]]:
+    plain = st.fixed_dictionaries({"mode": st.sampled_from(modes), "address": st.just("")})
+    return st.one_of(plain, st.fixed_dictionaries({"mode": st.just("custom"), "address": _addresses}))
+
+
+_members = st.fixed_dictionaries(
+    {
+        "senders": _condition(["following", "not"]),
+        "recipients": _condition(
+            ["following"],
+            join=st.sampled_from(["all", "any"]),
+            **{"except": st.lists(_entry, max_size=3, unique=True)},
+        ),
+    }
+)
+_policies = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.from_regex(r"[A-Za-z0-9_-]{1,8}( [A-Za-z0-9_-]{1,8}){0,2}", fullmatch=True).filter(
+                lambda name: name.casefold() not in {"default", "default policy"}
+            ),
+            "members": st.lists(_members, min_size=1, max_size=3),
+            "threat_defense_connector": _choice("use_default", "no_scan", "default"),
+        }
+    ),
+    max_size=5,
+    unique_by=lambda item: str(item["name"]).casefold(),
+)
+_hosts = st.fixed_dictionaries(
+    {
+        "host": st.one_of(_domains, st.ip_addresses(v=4).map(str)),
+        "port": _ports,
+        "priority": st.integers(0, 65535),
+    }
+)
+_special = st.sampled_from(["USEDNS", "/dev/null"]).map(lambda host: [{"host": host, "port": 25, "priority": 0}])
+_routes = st.fixed_dictionaries(
+    {
+        "domain": _patterns,
+        "hosts": st.one_of(
+            _special, st.lists(_hosts, min_size=1, max_size=3, unique_by=lambda host: (host["host"], host["port"]))
+        ),
+    }
+)
+_limit = st.one_of(st.none(), st.integers(1, 1000))
+_controls = st.fixed_dictionaries(
+    {
+        "domain": _patterns,
+        "max_connections": _limit,
+        "max_messages_per_connection": _limit,
+        "tls": st.sampled_from(["default", "none", "preferred", "required", "required_verify"]),
+    }
+)
+_replies = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30)
+
+
+def _answer(action: str, least: int, most: int) -> st.SearchStrategy[dict[str, Any]]:
+    response = st.fixed_dictionaries({"code": st.integers(least, most), "text": _replies})
+    return st.fixed_dictionaries(
+        {
+            "recipient": st.one_of(_domains, _domains.map(".{}".format), _addresses, _locals.map("{}@".format)),
+            "action": st.just(action),
+            "response": st.one_of(st.none(), response),
+        }
+    )
+
+
+_access = st.lists(
+    st.one_of(_answer("accept", 200, 299), _answer("reject", 400, 599)),
+    max_size=6,
+    unique_by=lambda row: str(row["recipient"]),
+)
+
+documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "format": st.just(1),
+        "threat_defense_connector": st.fixed_dictionaries(
+            {
+                "enabled": st.booleans(),
+                "message_intake_address": _addresses,
+                "verify_certificate": st.booleans(),
+                "ca_certificates": st.just(""),
+                "messages_per_connection": st.integers(1, 1000),
+                "add_sender_ip_header": st.booleans(),
+            }
+        ),
+        "incoming_mail_policies": _policies,
+        "default_policy": st.fixed_dictionaries({"threat_defense_connector": _choice("no_scan", "default")}),
+        "recipient_access": _access,
+        "smtp_routes": _by_domain(_routes),
+        "destination_controls": _by_domain(_controls),
+        "listener": st.fixed_dictionaries(
+            {
+                "max_message_size": st.integers(1024, 104_857_600),
+                "max_recipients": st.integers(1, 50_000),
+                "max_connections": st.integers(1, 10_000),
+                "max_connections_per_client": st.integers(1, 10_000),
+                "bare_line_ends": st.sampled_from(["clean", "reject"]),
+            }
+        ),
+        "bounce_profile": st.fixed_dictionaries(
+            {
+                "max_retries": st.integers(0, 10_000),
+                "initial_retry": st.integers(1, 1000),
+                "max_retry": st.integers(1000, 86_400),
+                "max_queue_time": st.integers(1, 3_000_000),
+            }
+        ),
+        "dns": st.fixed_dictionaries(
+            {
+                "servers": st.lists(
+                    st.fixed_dictionaries({"host": st.ip_addresses().map(str), "port": _ports}), max_size=3
+                ),
+                "timeout": st.integers(1, 60),
+            }
+        ),
+    }
+)
+"""Whole documents in the spelling that a dump has."""
