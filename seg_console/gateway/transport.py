@@ -1,0 +1,608 @@
+"""SMTP sessions on sockets: a thin asyncio protocol around `protocol.Session`, with the time-outs, the flow control in
+both directions, the connection limits and the TLS handshake that the session itself knows nothing of.
+
+What a connection or a message means is decided by a `ConnectionHandler`. Everything here runs in the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol, cast
+
+from seg_console.gateway.protocol import (
+    AbortedMessage,
+    Close,
+    CloseReason,
+    InvalidSender,
+    MessageAborted,
+    MessageReady,
+    Output,
+    Phase,
+    ReceivedMessage,
+    Reply,
+    Session,
+    StartTls,
+    reply,
+)
+
+logger = logging.getLogger(__name__)
+
+BACKLOG: Final = 1024  # connections the kernel may hold for us
+_WRITE_HIGH: Final = 65_536  # octets of replies not yet read by the client before we stop listening to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds. RFC 5321 4.5.3.2.7 asks for at least five minutes to wait for a command."""
+
+    command: float = 300.0
+    """From one reply to the end of the next command; half a command does not count."""
+    data: float = 300.0
+    """Silence inside a message."""
+    message: float = 900.0
+    """A whole message from DATA on, so that nobody holds a connection by sending an octet now and then."""
+    handshake: float = 30.0
+    linger: float = 30.0
+    """How long a client may take to read our last words."""
+
+    @property
+    def shortest(self) -> float:
+        return min(self.command, self.data, self.message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """Connections at the same time to this process, in all and from one client address."""
+
+    total: int = 1_000
+    per_client: int = 100
+
+
+class Ending(StrEnum):
+    """How a connection ended."""
+
+    QUIT = "quit"
+    LOST = "lost"
+    TIMED_OUT = "timed out"
+    ERRORS = "too many errors"
+    SHUTDOWN = "shut down"
+    REFUSED = "refused"
+    TLS_FAILED = "TLS failed"
+    BROKEN = "internal error"
+
+
+_ENDINGS: Final = {
+    CloseReason.QUIT: Ending.QUIT,
+    CloseReason.TIMED_OUT: Ending.TIMED_OUT,
+    CloseReason.ERRORS: Ending.ERRORS,
+    CloseReason.SHUTDOWN: Ending.SHUTDOWN,
+}
+
+
+class ConnectionHandler(Protocol):
+    """Who is told what happens, in the loop's thread. None of these may block; an exception ends the connection with
+    421, so that the client tries again.
+
+    For every connection that came in below the limits: `opened` once, then the others, then `closed` once.
+    """
+
+    def limits(self) -> ConnectionLimits:
+        """Asked for every new connection, so that a change is in force at once."""
+
+    def opened(self, connection: SmtpConnection) -> None:
+        """Must lead to `connection.begin` or `connection.refuse`, at once or later; nothing is read until then."""
+
+    def over_limit(self, connection: SmtpConnection) -> None:
+        """The connection is one too many and has been answered 421; nothing more will be heard of it."""
+
+    def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
+        """Must lead to `connection.answer`, at once or later."""
+
+    def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None: ...
+
+    def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
+        """`text` is what the client sent instead of an address; it may hold any character."""
+
+    def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
+        """`version` as in "TLSv1.3", `cipher` as OpenSSL names it."""
+
+    def tls_failed(self, connection: SmtpConnection, error: Exception) -> None:
+        """The handshake failed or took too long; `closed` follows."""
+
+    def closed(self, connection: SmtpConnection, ending: Ending) -> None:
+        """The last word. A message that waits for its answer at this moment is the handler's: it has been received,
+        and `connection.answer` for it does nothing any more."""
+
+
+class SmtpConnection(asyncio.Protocol):
+    """One client. `icid` is what `begin` was given, None before."""
+
+    def __init__(self, server: SmtpServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._session: Session | None = None
+        self._outputs: deque[Output] = deque()
+        self._performing = False
+        self._reading = True
+        self._write_paused = False
+        self._at_eof = False
+        self._handshake: asyncio.Task[None] | None = None
+        self._lost_in_handshake = False
+        # Came before `begin`, or decrypted while the news of the handshake's end was still on its way to us.
+        self._early: list[bytes] = []
+        self._ending: Ending | None = None  # decided, the socket may still be open
+        self._gone = False
+        self._deadline = 0.0
+        self._message_deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self.icid: int | None = None
+        self.peer_ip = ""
+        self.peer_port = 0
+        self.local_ip = ""
+        self.local_port = 0
+
+    # -- for the handler
+
+    @property
+    def helo(self) -> str | None:
+        return None if self._session is None else self._session.helo
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client may still hear an answer."""
+        return self._ending is None and not self._gone
+
+    def begin(self, session: Session, *, icid: int) -> None:
+        """Greet the client and start to listen. Nothing happens if it is gone by now."""
+        if self._session is not None:
+            raise RuntimeError("the connection has begun already")
+        if not self.is_open:
+            return
+        self.icid = icid
+        self._session = session
+        self._write(session.greeting())
+        self._deadline = self._loop.time() + self._server.timeouts.command
+        if self._server.is_closing:
+            self._perform(session.shut_down())
+        self._take_early()
+        self._listen_or_not()
+
+    def refuse(self, code: int, text: str, *, icid: int | None = None) -> None:
+        """Answer instead of greeting, then close."""
+        if not self.is_open:
+            return
+        self.icid = icid
+        self._write(reply(code, text))
+        self._close(Ending.REFUSED)
+
+    def answer(self, code: int, text: str) -> None:
+        """Answer the message handed over last. Nothing happens if the client is gone."""
+        if self._session is None or not self.is_open:
+            return
+        try:
+            outputs = self._session.answer(code, text)
+        except Exception:
+            # Pipelined commands ran into it. Whoever answers a batch must get on to the next connection.
+            self._break()
+            return
+        self._perform(outputs)
+        self._after_input()
+
+    # -- for the server
+
+    def shutdown(self) -> None:
+        """Say goodbye now, or after the answer to the message in hand."""
+        if self._session is not None and self.is_open:
+            self._perform(self._session.shut_down())
+        elif self.is_open:
+            self.refuse(421, "4.3.2 Service shutting down, closing connection")
+
+    def abort(self, ending: Ending = Ending.SHUTDOWN) -> None:
+        """Drop the connection with whatever it still has to say."""
+        self._ending = self._ending or ending
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._use(cast(asyncio.Transport, transport))
+        self.peer_ip, self.peer_port = _address(transport.get_extra_info("peername"))
+        self.local_ip, self.local_port = _address(transport.get_extra_info("sockname"))
+        self._set_deadline(self._server.timeouts.command)
+        handler = self._server.handler
+        try:
+            if not self._server.admit(self, handler.limits()):
+                self._write(reply(421, "4.7.0 Too many connections, try again later"))
+                self._close(Ending.REFUSED)
+                handler.over_limit(self)
+                return
+            handler.opened(self)
+        except Exception:
+            self._break()
+        self._listen_or_not()
+
+    def data_received(self, data: bytes) -> None:
+        session = self._session
+        if not self.is_open:
+            return
+        if session is None or self._handshake is not None:
+            self._early.append(data)
+            self._listen_or_not(forget_state=True)
+            return
+        if session.phase is Phase.DATA:
+            self._deadline = self._loop.time() + self._server.timeouts.data
+        try:
+            outputs = session.receive(data)
+        except Exception:
+            self._break()
+            return
+        self._perform(outputs)
+        self._after_input(data_waits=session.phase is Phase.ANSWER and not outputs)
+
+    def eof_received(self) -> bool:
+        self._at_eof = True
+        # A client that closes its half behind "." still gets its answer; over TLS there is no half to keep open.
+        return self._waits_for_answer() and not (self._session is not None and self._session.tls)
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        self._listen_or_not()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self._listen_or_not()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._handshake is None:
+            self._finish()
+        else:
+            # Only uvloop tells this here; on both loops it is `start_tls` that says how the handshake ended.
+            self._lost_in_handshake = True
+
+    # -- acting on outputs
+
+    def _perform(self, outputs: Iterable[Output]) -> None:
+        """Act on outputs in order. A handler may answer a message while it is being told of it; what follows from that
+        is queued here, so that many pipelined messages do not nest."""
+        self._outputs.extend(outputs)
+        if self._performing:
+            return
+        self._performing = True
+        try:
+            while self._outputs:
+                self._act(self._outputs.popleft())
+        except Exception:
+            self._outputs.clear()
+            self._break()
+        finally:
+            self._performing = False
+
+    def _act(self, output: Output) -> None:
+        handler = self._server.handler
+        match output:
+            case Reply(data):
+                self._write(data)
+                self._start_clock()
+            case MessageReady(message):
+                handler.message(self, message)
+            case MessageAborted(message):
+                handler.aborted(self, message)
+            case InvalidSender(text):
+                handler.invalid_sender(self, text)
+            case StartTls():
+                self._start_tls()
+            case Close(reason):
+                self._close(_ENDINGS[reason])
+
+    def _after_input(self, *, data_waits: bool = False) -> None:
+        if self._at_eof and self.is_open and not self._waits_for_answer():
+            self._close(Ending.LOST)
+        # A client that goes on while its message waits is not listened to; one that keeps quiet, as nearly all do,
+        # costs no system call and is noticed when it hangs up.
+        self._listen_or_not(data_waits=data_waits)
+
+    def _waits_for_answer(self) -> bool:
+        return self._session is not None and self._session.phase is Phase.ANSWER and self.is_open
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _listen_or_not(self, *, data_waits: bool = False, forget_state: bool = False) -> None:
+        """Read only what can be worked on and answered: the client's own TCP window holds the rest."""
+        if self._transport is None or self._transport.is_closing() or self._handshake is not None:
+            return
+        # uvloop starts to read after `connection_made` even if told in there to pause.
+        self._reading = self._reading or forget_state
+        wanted = (
+            self._session is not None
+            and self.is_open
+            and not self._write_paused
+            and not self._at_eof
+            and not data_waits
+        )
+        if wanted and not self._reading:
+            self._transport.resume_reading()
+        elif self._reading and not wanted:
+            self._transport.pause_reading()
+        self._reading = wanted
+
+    def _break(self) -> None:
+        """An error of ours: the client is told to come again. Called while the exception is handled."""
+        logger.exception("SMTP connection failed", extra={"action": "smtp_connection_failed", "icid": self.icid})
+        if self._session is not None:
+            # What was said before the error holds: above all that a message has been accepted.
+            self._perform(self._session.lost())
+        self._write(reply(421, "4.3.0 Internal error, closing connection"))
+        self._close(Ending.BROKEN)
+
+    def _close(self, ending: Ending) -> None:
+        """Close once what is written has been read, or after a while."""
+        if self._ending is not None:
+            return
+        self._ending = ending
+        self._set_deadline(self._server.timeouts.linger)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _finish(self) -> None:
+        """Tell the handler, once, that the connection is over."""
+        if self._gone:
+            return
+        self._ending = self._ending or Ending.LOST
+        self._gone = True
+        if self._timer is not None:
+            self._timer.cancel()
+        admitted = self._server.forget(self)
+        try:
+            if self._session is not None:
+                self._perform(self._session.lost())
+            if admitted:
+                self._server.handler.closed(self, self._ending)
+        except Exception:
+            logger.exception("SMTP handler failed at close", extra={"action": "smtp_close_failed", "icid": self.icid})
+        self._transport = None
+
+    # -- TLS
+
+    def _use(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        self._reading = True
+        self._write_paused = False
+
+    def _start_tls(self) -> None:
+        context = self._server.tls_context
+        assert context is not None, "a session offers STARTTLS only where there is a TLS context"
+        if self._transport is None:
+            return
+        if self._write_paused:
+            # The transport would tell the wrong protocol when it may write again. Nobody honest gets here.
+            self.abort(Ending.TLS_FAILED)
+            return
+        # From here to the handshake nothing more may be read in clear.
+        self._transport.pause_reading()
+        self._set_deadline(self._server.timeouts.handshake * 2)
+        self._handshake = self._loop.create_task(self._shake_hands(self._transport, context))
+
+    async def _shake_hands(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        try:
+            secured = await self._loop.start_tls(
+                transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self._server.timeouts.handshake,
+            )
+        except asyncio.CancelledError:
+            self._end_handshake(transport, Ending.LOST)
+            raise
+        except Exception as error:
+            self._tell_tls_failed(error)
+            self._end_handshake(transport, Ending.TLS_FAILED)
+            return
+        self._handshake = None
+        if secured is None or self._lost_in_handshake:
+            self._finish()
+            return
+        self._use(secured)
+        self._go_on_secured(secured)
+
+    def _end_handshake(self, transport: asyncio.Transport, ending: Ending) -> None:
+        self._handshake = None
+        self._ending = self._ending or ending
+        transport.abort()
+        self._finish()
+
+    def _tell_tls_failed(self, error: Exception) -> None:
+        try:
+            self._server.handler.tls_failed(self, error)
+        except Exception:
+            logger.exception("SMTP handler failed", extra={"action": "smtp_tls_failed_failed", "icid": self.icid})
+
+    def _go_on_secured(self, transport: asyncio.Transport) -> None:
+        assert self._session is not None
+        secure = transport.get_extra_info("ssl_object")
+        try:
+            self._session.tls_started()
+            self._server.handler.tls_started(self, version=secure.version() or "", cipher=(secure.cipher() or ("",))[0])
+        except Exception:
+            self._break()
+            return
+        self._set_deadline(self._server.timeouts.command)
+        if self._server.is_closing:
+            self._perform(self._session.shut_down())
+        self._take_early()
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+
+    # -- time
+
+    def _start_clock(self) -> None:
+        """A reply has been given: the time for the next command, or for the message, begins."""
+        if self._ending is not None or self._session is None:
+            return
+        now = self._loop.time()
+        timeouts = self._server.timeouts
+        if self._session.phase is Phase.DATA:
+            self._deadline = now + timeouts.data
+            self._message_deadline = now + timeouts.message
+        else:
+            self._deadline = now + timeouts.command
+
+    def _set_deadline(self, seconds: float) -> None:
+        """A new deadline that may lie before the one the timer runs for."""
+        self._deadline = self._loop.time() + seconds
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake_at(self._deadline)
+
+    def _wake_at(self, deadline: float) -> None:
+        # No later than the shortest time-out, which may start to run before the timer wakes.
+        deadline = min(deadline, self._loop.time() + self._server.timeouts.shortest)
+        self._timer = self._loop.call_at(deadline, self._check_time)
+
+    def _check_time(self) -> None:
+        """One timer for the life of the connection: it sleeps on to the deadline as it stands when it wakes, so that
+        moving the deadline costs an assignment."""
+        if self._gone:
+            return
+        deadline = self._deadline
+        in_data = self._session is not None and self._session.phase is Phase.DATA
+        if in_data and self.is_open:
+            deadline = min(deadline, self._message_deadline)
+        elif self._waits_for_answer():
+            # Our own turn. The client is not to blame, however long we take.
+            deadline = max(deadline, self._loop.time() + self._server.timeouts.command)
+        if self._loop.time() < deadline:
+            self._wake_at(deadline)
+        elif not self.is_open or self._handshake is not None:
+            self.abort(Ending.TIMED_OUT)
+        else:
+            self._time_out()
+
+    def _time_out(self) -> None:
+        if self._session is None:
+            self.refuse(421, "4.3.0 Cannot take mail now, try again later")
+        elif self._write_paused:
+            # It did not even read what was said before.
+            self._perform(output for output in self._session.timed_out() if not isinstance(output, Close | Reply))
+            self.abort(Ending.TIMED_OUT)
+        else:
+            self._perform(self._session.timed_out())
+
+
+class SmtpServer:
+    """The listening sockets and the connections that came through them."""
+
+    def __init__(
+        self,
+        handler: ConnectionHandler,
+        *,
+        timeouts: Timeouts | None = None,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.handler = handler
+        self.timeouts = timeouts or Timeouts()
+        self.tls_context = tls_context
+        self.is_closing = False
+        self._listener: asyncio.Server | None = None
+        self._connections: set[SmtpConnection] = set()
+        self._refused: set[SmtpConnection] = set()
+        self._per_client: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def listen(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+        """Bind and accept. Raises OSError if the address cannot be had."""
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: SmtpConnection(self), host, port, reuse_port=reuse_port or None, backlog=BACKLOG
+        )
+
+    @property
+    def port(self) -> int:
+        """The port in use, for those who asked for port 0."""
+        assert self._listener is not None, "not listening"
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._connections)
+
+    def admit(self, connection: SmtpConnection, limits: ConnectionLimits) -> bool:
+        """Count the connection in, unless it is one too many."""
+        client = connection.peer_ip
+        self._empty.clear()
+        if self.is_closing or len(self._connections) >= limits.total or self._per_client[client] >= limits.per_client:
+            self._refused.add(connection)
+            return False
+        self._connections.add(connection)
+        self._per_client[client] += 1
+        return True
+
+    def forget(self, connection: SmtpConnection) -> bool:
+        """Count the connection out; whether it had been admitted."""
+        admitted = connection in self._connections
+        self._connections.discard(connection)
+        self._refused.discard(connection)
+        if admitted:
+            self._per_client[connection.peer_ip] -= 1
+        # A zero left standing would be memory for every address ever seen.
+        if self._per_client[connection.peer_ip] <= 0:
+            del self._per_client[connection.peer_ip]
+        if not self._connections and not self._refused:
+            self._empty.set()
+        return admitted
+
+    async def shutdown(self, *, grace: float = 10.0) -> None:
+        """Stop accepting, say 421 to idle clients, let messages in hand get their answer for up to `grace` seconds,
+        then drop what is left. When this returns every connection's `closed` has been called."""
+        self.is_closing = True
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self._connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(grace):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in [*self._connections, *self._refused]:
+                connection.abort()
+            await self._empty.wait()
+
+
+async def serve(
+    handler: ConnectionHandler,
+    *,
+    host: str,
+    port: int,
+    timeouts: Timeouts | None = None,
+    tls_context: ssl.SSLContext | None = None,
+    reuse_port: bool = False,
+) -> SmtpServer:
+    """Listen and return the server, which works from now on. With `reuse_port` several processes may listen on the same
+    port and the kernel deals out the connections. Raises OSError if the address cannot be had."""
+    server = SmtpServer(handler, timeouts=timeouts, tls_context=tls_context)
+    await server.listen(host, port, reuse_port=reuse_port)
+    return server
+
+
+def _address(name: object) -> tuple[str, int]:
+    """IP and port of a socket name; an IPv4 client on an IPv6 socket is an IPv4 client."""
+    if not isinstance(name, tuple) or len(name) < 2:
+        return "", 0
+    ip = ipaddress.ip_address(str(name[0]).partition("%")[0])
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return str(mapped or ip), int(name[1])

@@ -1,0 +1,193 @@
+"""A listener on a port of its own for tests: a handler that remembers, a certificate for the day, a plain client."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from seg_console.gateway.protocol import AbortedMessage, Limits, ReceivedMessage, Session
+from seg_console.gateway.transport import (
+    ConnectionLimits,
+    Ending,
+    SmtpConnection,
+    SmtpServer,
+    Timeouts,
+    serve,
+)
+from tests.smtp_dialogue import corp_only
+
+PATIENCE_S = 20.0
+
+
+class RecordingHandler:
+    """Takes every connection, remembers everything and, unless told otherwise, accepts every message at once."""
+
+    def __init__(
+        self,
+        *,
+        connection_limits: ConnectionLimits | None = None,
+        limits: Limits | None = None,
+        tls_available: bool = False,
+        answers: bool = True,
+        begins: bool = True,
+    ) -> None:
+        self.connection_limits = connection_limits or ConnectionLimits()
+        self.session_limits = limits
+        self.tls_available = tls_available
+        self.answers = answers
+        self.begins = begins
+        self.connections: list[SmtpConnection] = []
+        self.messages: list[ReceivedMessage] = []
+        self.waiting: list[tuple[SmtpConnection, ReceivedMessage]] = []
+        self.aborted_messages: list[AbortedMessage] = []
+        self.invalid_senders: list[str] = []
+        self.secured: list[tuple[str, str]] = []
+        self.tls_errors: list[Exception] = []
+        self.refused_peers: list[str] = []
+        self.endings: list[tuple[int | None, Ending]] = []
+        self._mids = count(101)
+        self._icids = count(1)
+
+    def session(self) -> Session:
+        return Session(
+            hostname="mx.corp.example",
+            access=corp_only,
+            next_mid=lambda: next(self._mids),
+            limits=self.session_limits,
+            tls_available=self.tls_available,
+        )
+
+    def limits(self) -> ConnectionLimits:
+        return self.connection_limits
+
+    def opened(self, connection: SmtpConnection) -> None:
+        self.connections.append(connection)
+        if self.begins:
+            connection.begin(self.session(), icid=next(self._icids))
+
+    def over_limit(self, connection: SmtpConnection) -> None:
+        self.refused_peers.append(connection.peer_ip)
+
+    def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
+        self.messages.append(message)
+        if self.answers:
+            connection.answer(250, f"ok:  Message {message.mid} accepted")
+        else:
+            self.waiting.append((connection, message))
+
+    def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
+        self.aborted_messages.append(message)
+
+    def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
+        self.invalid_senders.append(text)
+
+    def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
+        self.secured.append((version, cipher))
+
+    def tls_failed(self, connection: SmtpConnection, error: Exception) -> None:
+        self.tls_errors.append(error)
+
+    def closed(self, connection: SmtpConnection, ending: Ending) -> None:
+        self.endings.append((connection.icid, ending))
+
+
+@asynccontextmanager
+async def listening(
+    handler: RecordingHandler, *, timeouts: Timeouts | None = None, tls_context: ssl.SSLContext | None = None
+) -> AsyncIterator[SmtpServer]:
+    server = await serve(handler, host="127.0.0.1", port=0, timeouts=timeouts, tls_context=tls_context)
+    try:
+        yield server
+    finally:
+        await server.shutdown(grace=0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other tasks bring about; TimeoutError if it does not come."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - the condition belongs to code that knows no event of ours
+            await asyncio.sleep(0.002)
+
+
+class Client:
+    """A client that sends exactly the bytes it is told."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def reply(self) -> str:
+        """The next reply, its lines parted by LF; "" at the end of the connection."""
+        lines: list[str] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while not lines or lines[-1][3:4] == "-":
+                line = await self.reader.readline()
+                if not line:
+                    break
+                lines.append(line.decode().rstrip("\r\n"))
+        return "\n".join(lines)
+
+    async def say(self, data: bytes) -> str:
+        self.writer.write(data)
+        return await self.reply()
+
+    async def hear_all(self) -> str:
+        """Everything up to the end of the connection."""
+        async with asyncio.timeout(PATIENCE_S):
+            return (await self.reader.read()).decode()
+
+
+@asynccontextmanager
+async def dialled(port: int) -> AsyncIterator[Client]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def greeted(port: int) -> AsyncIterator[Client]:
+    async with dialled(port) as client:
+        assert await client.reply() == "220 mx.corp.example ESMTP"
+        yield client
+
+
+def make_certificate(folder: Path, hostname: str = "mx.corp.example") -> Path:
+    """A self-signed certificate with its key, in one PEM file, good for an hour."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(hostname)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{hostname}.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def server_context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
