@@ -1,0 +1,132 @@
+"""What the engine must know about a kind of delivery, and the registry in which kinds are found by name.
+
+The engine knows nothing of the Threat Defense Connector: it asks the kind for rules, limits and bytes, and passes
+its `connector` mark on to the events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from seg_console.delivery.connections import Limits
+from seg_console.delivery.rules import RetryRules
+from seg_console.delivery.tls import TlsDemand
+
+
+class Destination(NamedTuple):
+    """What one set of connections serves: `domain` is looked up; Delivery Status may show another name."""
+
+    kind: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `dial_s` bounds all addresses of one connection together, `transaction_s` runs from MAIL FROM to the
+    reply after the final dot. The defaults follow RFC 5321 4.5.3.2 where waiting long costs only time."""
+
+    dial_s: float = 120.0
+    connect_s: float = 30.0
+    greeting_s: float = 60.0
+    command_s: float = 300.0
+    content_s: float = 600.0
+    transaction_s: float = 1200.0
+    close_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What applies to one destination now: connections and TLS."""
+
+    limits: Limits
+    tls: TlsDemand
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this worker holds, with all it takes to send it.
+
+    `recipients`: (RID, address) pairs still to be delivered; `envelope`: every recipient of the MID, for kinds that
+    ask for it; `content`: the stored body, None when it is gone.
+    """
+
+    id: int
+    mid: int
+    destination: Destination
+    address: str
+    attempt: int
+    recipients: tuple[tuple[int, str], ...]
+    size: int
+    enqueued_at: datetime
+    expires_at: datetime
+    envelope_sender: str
+    subject: str | None
+    message_id: str
+    icid: int
+    content: bytes | None = field(repr=False)
+    envelope: tuple[str, ...] = ()
+
+
+class DeliveryKind(Protocol):
+    """One kind of delivery."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def connector(self) -> bool:
+        """Marks the events of this kind as the connector's."""
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue whose workers drain it."""
+
+    @property
+    def bounces(self) -> bool:
+        """Whether a hard bounce is reported to the envelope sender."""
+
+    @property
+    def wants_envelope(self) -> bool:
+        """Whether `Claimed.envelope` must be filled."""
+
+    @property
+    def timeouts(self) -> Timeouts: ...
+
+    @property
+    def probe_wait_s(self) -> tuple[int, int]:
+        """Seconds a host that is down rests before the first probe, and the longest it rests after many."""
+
+    def shown_as(self, domain: str) -> str:
+        """The destination's name in Delivery Status and the mail log."""
+
+    def rules(self) -> RetryRules:
+        """The retry rules in force now."""
+
+    def terms(self, domain: str) -> Terms:
+        """The terms in force now for the domain."""
+
+    def sender(self, claimed: Claimed) -> str:
+        """The envelope sender to use, "" for the null sender."""
+
+    def content(self, claimed: Claimed, now: datetime) -> bytes:
+        """The bytes to send: CRLF line ends, not dot-stuffed."""
+
+
+_kinds: dict[str, DeliveryKind] = {}
+
+
+def register(new: DeliveryKind) -> None:
+    """Make a kind known by its name; called once from the owning app's `ready`."""
+    _kinds[new.name] = new
+
+
+def kind(name: str) -> DeliveryKind:
+    """The kind of that name. Raises KeyError for one that no installed app registered."""
+    return _kinds[name]
+
+
+def kinds() -> tuple[DeliveryKind, ...]:
+    """Every kind, in the order of registration."""
+    return tuple(_kinds.values())

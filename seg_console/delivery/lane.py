@@ -1,0 +1,565 @@
+"""One destination's connections while a drain works on it: plan, dial, send, and stop when the host does not answer.
+
+Runs inside the drain's event loop and touches no database: what has ended goes to the drain, which stores it and
+hands out what comes next.
+
+A failed connect is charged to the one message that was assigned to that connection; messages that wait keep their
+attempts. Therefore only the first connection dials with a message in hand, and others pick theirs up once connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from datetime import datetime
+from typing import Final, Protocol
+
+from django.utils import timezone
+
+from seg_console.delivery.connections import Limits, Load, plan
+from seg_console.delivery.hosts import News
+from seg_console.delivery.kinds import Claimed, DeliveryKind, Destination, Terms
+from seg_console.delivery.nexthop import LookupFailed, NextHop
+from seg_console.delivery.outcome import Failure, Outcome, Stage, expired
+from seg_console.delivery.rules import RetryRules, is_final
+from seg_console.delivery.session import (
+    Address,
+    ConnectionGone,
+    Conversation,
+    DialError,
+    Discard,
+    Envelope,
+    Session,
+    dial,
+)
+from seg_console.delivery.settle import Attempted
+from seg_console.mail import events
+
+logger = logging.getLogger(__name__)
+
+# A queue that is empty for this long is empty: until then connections stay open for what may come.
+QUIET_S: Final = 0.5
+# How often an empty queue is looked at meanwhile.
+LOOK_S: Final = 0.1
+# Connections that broke one after the other, without a delivery between them, before the host counts as down.
+MOST_BROKEN: Final = 3
+# Connections of one process to one destination; more bring nothing, because one thread serves them all.
+MOST_CONNECTIONS: Final = 50
+# Rows claimed before any connection shows how fast the host is, and at once when all get the same answer.
+FIRST_CLAIM: Final = 10
+MOST_JUDGED: Final = 100
+
+
+class Office(Protocol):
+    """What a lane asks of the drain."""
+
+    @property
+    def hostname(self) -> str: ...
+
+    async def next_hop(self, domain: str) -> NextHop: ...
+
+    async def next_dcid(self) -> int: ...
+
+    async def store(self, attempted: Attempted) -> None:
+        """Returns once the attempt is settled in the database."""
+
+    def note(self, *happened: events.Event) -> None:
+        """Record events of connections with the next batch."""
+
+    def tell(self, news: News) -> None: ...
+
+    def release(self, claimed: Claimed) -> None: ...
+
+    async def take_slots(self, destination: Destination, wanted: int, most: int) -> int: ...
+
+    async def give_slots(self, destination: Destination, count: int) -> None: ...
+
+    def need_work(self) -> None:
+        """There is room for more claims."""
+
+
+class Lane:
+    """One destination. `run` ends when nothing is left to do, the host is down, or `wind_up` was called."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        kind: DeliveryKind,
+        *,
+        terms: Terms,
+        rules: RetryRules,
+        probe: bool,
+        office: Office,
+    ) -> None:
+        self.destination = destination
+        self.kind = kind
+        self.terms = terms
+        self._rules = rules
+        self._probe = probe
+        self._office = office
+        self._ready: deque[Claimed] = deque()
+        self._idle: deque[asyncio.Future[Claimed | None]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._in_hand: dict[int, Claimed] = {}
+        self._open = 0
+        self._dialling = 0
+        self._established = 0
+        self._slots = 0
+        self._piloting = False
+        self._proven = False
+        self._broken = 0
+        self._cap = MOST_CONNECTIONS
+        self._stopping = False
+        self._down = False
+        self._verdict: Outcome | None = None
+        self._dry_since: float | None = None
+        self._look_at = 0.0
+
+    # --- what the drain sees ---
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping or self._down
+
+    @property
+    def is_down(self) -> bool:
+        """The host did not answer: it rests until a probe."""
+        return self._down
+
+    @property
+    def held(self) -> list[Claimed]:
+        """Everything claimed and not settled yet."""
+        return [*self._ready, *self._in_hand.values()]
+
+    @property
+    def dry(self) -> bool:
+        """The last look found no row to claim."""
+        return self._dry_since is not None
+
+    def appetite(self, now: float) -> int:
+        """How many rows to claim now, 0 for none. `now` is the loop's clock."""
+        if self.stopping or (self.dry and now < self._look_at):
+            return 0
+        return max(self._wanted - len(self._ready) - int(self._piloting), 0)
+
+    @property
+    def _wanted(self) -> int:
+        if self._verdict is not None:
+            return MOST_JUDGED
+        return 1 if self._alone else max(FIRST_CLAIM, 2 * self._open)
+
+    def take(self, claimed: list[Claimed], now: float) -> None:
+        """The answer to an appetite."""
+        if not claimed:
+            self._dry_since = self._dry_since if self._dry_since is not None else now
+            self._look_at = now + LOOK_S
+            self._wake.set()
+            return
+        self._dry_since = None
+        if self.stopping:
+            for each in claimed:
+                self._office.release(each)
+            return
+        self._ready.extend(claimed)
+        self._hand_out()
+        self._wake.set()
+
+    def wind_up(self) -> None:
+        """Take nothing new: what is in a transaction ends, the rest is released."""
+        self._stopping = True
+        self._release_ready()
+        self._close_idle(len(self._idle))
+        self._wake.set()
+
+    def cancel(self) -> None:
+        """Break off: leases of what is in hand run out, and the rows are queued again."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def run(self) -> None:
+        """Work until there is nothing to do; connections are closed then. Cancelling breaks off."""
+        try:
+            while not self._finished():
+                self._wake.clear()
+                await self._adjust()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await self._wake.wait()
+                self._office.need_work()
+            self.wind_up()
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            await self._end()
+
+    # --- planning ---
+
+    @property
+    def _alone(self) -> bool:
+        """Only one connection at a time: a probe, or a host that has not answered well yet."""
+        return (self._probe or self._broken > 0) and not self._established
+
+    @property
+    def _limits(self) -> Limits:
+        limits = self.terms.limits
+        most = min(limits.most, max(self._cap, 1), MOST_CONNECTIONS)
+        if self._alone:
+            return Limits(1, 1, limits.messages_per_connection)
+        return Limits(min(limits.least, most), most, limits.messages_per_connection)
+
+    def _finished(self) -> bool:
+        if self.stopping:
+            return not self._in_hand and not self._ready
+        now = asyncio.get_running_loop().time()
+        quiet = self._dry_since is not None and now - self._dry_since >= (QUIET_S if self._established else 0)
+        return quiet and not self._ready and not self._in_hand
+
+    async def _adjust(self) -> None:
+        if self._verdict is not None:
+            self._judge_ready(self._verdict)
+            return
+        if self.stopping:
+            return
+        load = Load(
+            waiting=len(self._ready),
+            in_flight=len(self._in_hand),
+            open=self._open,
+            idle=len(self._idle),
+            dialling=self._dialling,
+        )
+        change = plan(load, self._limits)
+        if change.open:
+            await self._open_connections(change.open)
+        elif change.close and (load.waiting or load.in_flight):
+            # With nothing left at all, they stay until the queue has been quiet for a moment.
+            self._close_idle(change.close)
+
+    async def _open_connections(self, wanted: int) -> None:
+        spare = self._slots - self._open
+        if spare < wanted:
+            most = self.terms.limits.most
+            self._slots += await self._office.take_slots(self.destination, wanted - spare, most)
+        for _ in range(min(wanted, self._slots - self._open)):
+            if self.stopping:
+                return
+            self._open += 1
+            self._dialling += 1
+            task = asyncio.create_task(self._connection(self._pilot()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _pilot(self) -> Claimed | None:
+        """The message that pays if the first connection fails."""
+        if self._established or self._piloting or not self._ready:
+            return None
+        self._piloting = True
+        return self._hold(self._ready.popleft())
+
+    def _hold(self, claimed: Claimed) -> Claimed:
+        self._in_hand[claimed.id] = claimed
+        return claimed
+
+    def _hand_out(self) -> None:
+        while self._ready and self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(self._hold(self._ready.popleft()))
+
+    def _close_idle(self, count: int) -> None:
+        for _ in range(min(count, len(self._idle))):
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _release_ready(self) -> None:
+        while self._ready:
+            self._office.release(self._ready.popleft())
+
+    async def _end(self) -> None:
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        self._release_ready()
+        if self._slots:
+            await self._office.give_slots(self.destination, self._slots)
+            self._slots = 0
+
+    # --- one connection ---
+
+    async def _connection(self, pilot: Claimed | None) -> None:
+        session: Conversation | None = None
+        dcid = 0
+        try:
+            session, dcid = await self._dial(pilot)
+            if session is not None:
+                await self._serve(session, dcid, pilot)
+        except Exception:
+            # A fault of ours: whatever was in hand is freed when its lease is over.
+            logger.exception("connection failed", extra={"action": "connection_failed"})
+            self._fault()
+        finally:
+            self._open -= 1
+            if session is not None:
+                self._established -= 1
+                session.abort() if self._cancelling() else await session.close()
+                if dcid:
+                    self._office.note(events.DeliveryConnectionClosed(at=timezone.now(), dcid=dcid))
+            self._wake.set()
+
+    @staticmethod
+    def _cancelling() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+
+    def _fault(self) -> None:
+        self._down = True
+        self._in_hand.clear()
+        self._release_ready()
+
+    async def _dial(self, pilot: Claimed | None) -> tuple[Conversation | None, int]:
+        try:
+            found = await self._connect(quiet=pilot is None)
+        finally:
+            self._dialling -= 1
+            if pilot is not None:
+                self._piloting = False
+        if isinstance(found, _Unreachable):
+            await self._unreachable(found, pilot)
+            return None, 0
+        session, dcid = found
+        self._established += 1
+        if not self._proven:
+            self._proven = True
+            self._office.tell(News(self.destination, up=True, at=timezone.now()))
+        return session, dcid
+
+    async def _connect(self, *, quiet: bool) -> tuple[Conversation, int] | _Unreachable:
+        """`quiet`: a failed lookup is told by the connection that has a message in hand, not by each."""
+        try:
+            hop = await self._office.next_hop(self.destination.domain)
+        except LookupFailed as failure:
+            if not quiet:
+                self._office.note(_dns_event(failure))
+            return _Unreachable(failure.outcome)
+        if hop.discard:
+            return Discard(), 0
+        tried = _Unreachable(
+            Outcome(Failure.NETWORK, Stage.CONNECT, 0, ("timeout",), "timeout", "connection timed out")
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.kind.timeouts.dial_s):
+                for address in hop.addresses:
+                    result = await self._connect_to(address)
+                    if not isinstance(result, _Unreachable):
+                        return result
+                    tried = result
+                    if tried.outcome.failure is Failure.TLS and is_final(self._rules, tried.outcome):
+                        break
+        return tried
+
+    async def _connect_to(self, address: Address) -> tuple[Conversation, int] | _Unreachable:
+        dcid = await self._office.next_dcid()
+        domain = self.destination.domain.strip("[]")
+        try:
+            session = await dial(
+                address,
+                hostname=self._office.hostname,
+                tls=self.terms.tls,
+                server_name=address.name or domain,
+                timeouts=self.kind.timeouts,
+            )
+        except DialError as error:
+            self._office.note(*self._failure_events(address, dcid, error))
+            return _Unreachable(error.outcome, dcid=dcid, address=address, local_ip=error.local_ip)
+        self._office.note(*self._opening_events(session, address, dcid))
+        return session, dcid
+
+    async def _unreachable(self, found: _Unreachable, pilot: Claimed | None) -> None:
+        outcome = found.outcome
+        if pilot is None:
+            # One more than the host takes, or a second look at what the pilot finds out: nobody pays for it.
+            self._cap = max(self._established, 1)
+            return
+        self._broken += 1
+        stays = is_final(self._rules, outcome) and outcome.failure in {Failure.DNS_NEGATIVE, Failure.TLS}
+        if not self._established and not stays:
+            self._host_down()
+        if outcome.failure is Failure.DNS_NEGATIVE:
+            self._verdict = outcome
+            self._office.tell(News(self.destination, up=False, at=timezone.now(), rests=False))
+        await self._store(pilot, (outcome,) * len(pilot.recipients), found=found)
+
+    def _host_down(self) -> None:
+        """Rest the destination, not each message: everything that waits goes back untried."""
+        self._down = True
+        self._office.tell(News(self.destination, up=False, at=timezone.now()))
+        self._release_ready()
+        self._close_idle(len(self._idle))
+
+    def _judge_ready(self, verdict: Outcome) -> None:
+        """An authoritative "no" about the domain is the answer for every message that waits for it."""
+        while self._ready:
+            claimed = self._hold(self._ready.popleft())
+            task = asyncio.create_task(self._store(claimed, (verdict,) * len(claimed.recipients)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    # --- messages on a connection ---
+
+    async def _serve(self, session: Conversation, dcid: int, first: Claimed | None) -> None:
+        sent = 0
+        claimed = first
+        while sent < self.terms.limits.messages_per_connection and session.usable:
+            claimed = claimed or await self._next()
+            if claimed is None:
+                return
+            try:
+                await self._deliver(session, dcid, claimed)
+            except ConnectionGone:
+                self._in_hand.pop(claimed.id, None)
+                self._ready.appendleft(claimed)
+                return
+            sent += 1
+            claimed = None
+        if not session.usable:
+            self._note_broken()
+
+    async def _next(self) -> Claimed | None:
+        """The next message, waiting for one if need be; None when the connection is no longer wanted."""
+        if self._ready and not self.stopping:
+            return self._hold(self._ready.popleft())
+        if self.stopping:
+            return None
+        waiter: asyncio.Future[Claimed | None] = asyncio.get_running_loop().create_future()
+        self._idle.append(waiter)
+        self._wake.set()
+        try:
+            return await waiter
+        finally:
+            with suppress(ValueError):
+                self._idle.remove(waiter)
+
+    async def _deliver(self, session: Conversation, dcid: int, claimed: Claimed) -> None:
+        now = timezone.now()
+        if claimed.expires_at <= now:
+            await self._store(claimed, (expired(),) * len(claimed.recipients))
+            return
+        if claimed.content is None:
+            gone = Outcome(Failure.INTERNAL, Stage.MAIL, 0, ("message body is gone",))
+            await self._store(claimed, (gone,) * len(claimed.recipients))
+            return
+        result = await session.send(self._envelope(claimed, now))
+        if session.usable:
+            self._broken = 0
+        found = _Unreachable(result.outcomes[0], dcid=dcid, address=session.address, local_ip=session.local_ip)
+        await self._store(claimed, result.outcomes, found=found, session=session, started=result.started)
+
+    def _envelope(self, claimed: Claimed, now: datetime) -> Envelope:
+        content = self.kind.content(claimed, now)
+        return Envelope(
+            sender=self.kind.sender(claimed),
+            recipients=tuple(address for _, address in claimed.recipients),
+            content=content,
+            eight_bit=not content.isascii(),
+        )
+
+    def _note_broken(self) -> None:
+        self._broken += 1
+        if self._broken >= MOST_BROKEN and not self.stopping:
+            self._host_down()
+
+    async def _store(
+        self,
+        claimed: Claimed,
+        outcomes: tuple[Outcome, ...],
+        *,
+        found: _Unreachable | None = None,
+        session: Conversation | None = None,
+        started: bool = False,
+    ) -> None:
+        address = found.address if found else None
+        attempted = Attempted(
+            claimed=claimed,
+            outcomes=outcomes,
+            at=timezone.now(),
+            started=started,
+            dcid=found.dcid if found else 0,
+            local_ip=found.local_ip if found else "",
+            remote_ip=address.ip if address else "",
+            port=address.port if address else 0,
+            tls_protocol=session.tls_protocol if session else "",
+            tls_cipher=session.tls_cipher if session else "",
+        )
+        try:
+            await self._office.store(attempted)
+        finally:
+            self._in_hand.pop(claimed.id, None)
+            self._wake.set()
+
+    # --- events of connections ---
+
+    def _opening_events(self, session: Session, address: Address, dcid: int) -> list[events.Event]:
+        now = timezone.now()
+        happened = [self._opened(address, dcid, session.local_ip, now)]
+        if session.tls_protocol:
+            happened.append(
+                events.DeliveryTls(at=now, dcid=dcid, protocol=session.tls_protocol, cipher=session.tls_cipher)
+            )
+        elif session.tls_detail:
+            happened.append(events.DeliveryTlsFailed(at=now, dcid=dcid, detail=session.tls_detail))
+        return happened
+
+    def _failure_events(self, address: Address, dcid: int, error: DialError) -> list[events.Event]:
+        now = timezone.now()
+        if error.outcome.failure is Failure.TLS:
+            return [
+                self._opened(address, dcid, error.local_ip, now),
+                events.DeliveryTlsFailed(at=now, dcid=dcid, detail=error.tls_detail),
+                events.DeliveryConnectionClosed(at=now, dcid=dcid),
+            ]
+        return [
+            events.DeliveryConnectionFailed(
+                at=now,
+                dcid=dcid,
+                connector=self.kind.connector,
+                destination=self.kind.shown_as(self.destination.domain),
+                remote_ip=address.ip,
+                port=address.port,
+                detail=error.outcome.details,
+                local_ip=error.local_ip,
+                reason=error.outcome.reason,
+            )
+        ]
+
+    def _opened(self, address: Address, dcid: int, local_ip: str, now: datetime) -> events.Event:
+        return events.DeliveryConnectionOpened(
+            at=now,
+            dcid=dcid,
+            connector=self.kind.connector,
+            local_ip=local_ip,
+            remote_ip=address.ip,
+            port=address.port,
+        )
+
+
+class _Unreachable:
+    """Why there is no connection, and how far it came."""
+
+    def __init__(self, outcome: Outcome, *, dcid: int = 0, address: Address | None = None, local_ip: str = "") -> None:
+        self.outcome = outcome
+        self.dcid = dcid
+        self.address = address
+        self.local_ip = local_ip
+
+
+def _dns_event(failure: LookupFailed) -> events.DnsFailed:
+    return events.DnsFailed(
+        at=timezone.now(),
+        domain=failure.domain,
+        record=failure.record,
+        answer=failure.answer,
+        temporary=failure.temporary,
+    )

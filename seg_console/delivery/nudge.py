@@ -1,0 +1,144 @@
+"""Waking the workers for new work: soon and once, never for certain. The sweep finds whatever a lost nudge left.
+
+Redis holds one flag per destination that some worker already knows of, and per Celery queue the list of destinations
+that wait for a worker. A flag means: a drain runs or will run, and looks at the database once more after clearing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, partial
+from typing import Final
+
+from celery import Celery
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from seg_console.delivery.broker import TIMEOUT_S, Breaker, async_client, client
+from seg_console.delivery.kinds import Destination, kind
+
+DRAIN: Final = "seg_console.delivery.tasks.drain"
+# A worker that dies leaves its flags behind for no longer than this; one that lives renews them.
+FLAG_S: Final = 30
+# An unread wake-up is worth nothing once the sweep has been round several times.
+EXPIRES_S: Final = 60
+
+_breaker = Breaker()
+
+
+def nudge(destinations: Iterable[Destination]) -> None:
+    """On commit (at once outside a transaction), wake a worker for each destination that none knows of yet.
+
+    Never raises and never waits long: a lost or slow Redis costs the caller a fraction of a second now and then.
+    """
+    known = frozenset(destinations)
+    if known:
+        transaction.on_commit(partial(_wake, known), robust=True)
+
+
+def _wake(destinations: frozenset[Destination]) -> None:
+    if _breaker.open:
+        return
+    try:
+        for queue in _announce(_redis(), sorted(destinations)):
+            _publisher().send_task(DRAIN, args=(queue,), queue=queue, retry=False, expires=EXPIRES_S)
+    except (RedisError, OperationalError, OSError) as error:
+        _breaker.failed(error)
+
+
+def _announce(redis: Redis, destinations: list[Destination]) -> list[str]:
+    """Flag and list what is new. Returns the Celery queues that need a wake-up."""
+    flags = redis.pipeline(transaction=False)
+    for destination in destinations:
+        flags.set(_flag(destination), 1, nx=True, ex=FLAG_S)
+    fresh = [each for each, new in zip(destinations, flags.execute(), strict=True) if new]
+    if not fresh:
+        return []
+    lists = redis.pipeline(transaction=False)
+    for destination in fresh:
+        lists.rpush(_list(kind(destination.kind).queue), "\0".join(destination))
+    lists.execute()
+    return sorted({kind(each.kind).queue for each in fresh})
+
+
+class Noticeboard:
+    """The drain's side: take what is announced, keep the flags of what is worked on, clear them at the end.
+
+    Without Redis nothing is announced and nothing need be cleared.
+    """
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._redis = async_client()
+        self._breaker = Breaker()
+
+    async def take(self, most: int) -> list[Destination]:
+        """Destinations that wait for a worker; nobody else gets them."""
+        if self._breaker.open or most < 1:
+            return []
+        try:
+            found = await self._redis.lpop(_list(self._queue), most)
+        except (RedisError, OSError) as error:
+            self._breaker.failed(error)
+            return []
+        if not isinstance(found, list):
+            return []
+        return [Destination(*_text(each).split("\0", 1)) for each in dict.fromkeys(found)]
+
+    async def keep(self, destinations: Iterable[Destination], *, seconds: int = FLAG_S) -> None:
+        """Say that these are being worked on."""
+        await self._each("set", destinations, seconds)
+
+    async def clear(self, destinations: Iterable[Destination]) -> None:
+        """Let the next new delivery wake a worker again. Look at the database once more after this."""
+        await self._each("delete", destinations, 0)
+
+    async def close(self) -> None:
+        await self._redis.connection_pool.disconnect()
+
+    async def _each(self, command: str, destinations: Iterable[Destination], seconds: int) -> None:
+        if self._breaker.open:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for destination in destinations:
+            if command == "set":
+                pipeline.set(_flag(destination), 1, ex=seconds)
+            else:
+                pipeline.delete(_flag(destination))
+        try:
+            await pipeline.execute()
+        except (RedisError, OSError) as error:
+            self._breaker.failed(error)
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _flag(destination: Destination) -> str:
+    return f"seg:nudged:{destination.kind}:{destination.domain}"
+
+
+def _list(queue: str) -> str:
+    return f"seg:destinations:{queue}"
+
+
+@cache
+def _redis() -> Redis:
+    return client()
+
+
+@cache
+def _publisher() -> Celery:
+    """Publishes only: whoever accepts mail need not load the workers' app."""
+    return Celery(
+        "seg_console",
+        broker=settings.SEG_REDIS_URL.replace("unix://", "redis+socket://", 1),
+        set_as_current=False,
+        broker_transport_options={"socket_timeout": TIMEOUT_S * 4, "socket_connect_timeout": TIMEOUT_S},
+        broker_connection_retry=False,
+        task_ignore_result=True,
+    )

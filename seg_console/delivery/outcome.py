@@ -1,0 +1,123 @@
+"""What became of one attempt to hand a message to one recipient's server, as a value: code, text, class of failure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Failure(StrEnum):
+    """Why a recipient was not delivered. The classes are those that the retry rules tell apart (TDC reference 6)."""
+
+    REPLY = "reply"  # the server answered 4xx or 5xx
+    TLS = "tls"  # not offered, refused, handshake, version or certificate
+    NETWORK = "network"  # refused, unreachable, lost or silent before the final dot
+    DNS_TEMPORARY = "dns_temporary"  # the resolver gave no answer
+    DNS_NEGATIVE = "dns_negative"  # an authoritative answer: there is no such host
+    UNKNOWN = "unknown"  # lost after the final dot, before the reply: it may have arrived
+    EXPIRED = "expired"  # too old before it could be sent
+    EIGHT_BIT = "eight_bit"  # the content or an address needs an extension that the server does not offer
+    INTERNAL = "internal"  # our own trouble
+
+
+class Stage(StrEnum):
+    """How far the conversation had come when it was decided."""
+
+    LOOKUP = "lookup"
+    CONNECT = "connect"
+    GREETING = "greeting"
+    STARTTLS = "starttls"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+
+    @property
+    def is_before_mail(self) -> bool:
+        """Whether no message was being handed over yet, so that the trouble is the host's and not a message's."""
+        return self in {Stage.LOOKUP, Stage.CONNECT, Stage.GREETING, Stage.STARTTLS}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One recipient's result.
+
+    `code` is the SMTP reply code, 0 when no reply was received; `lines` are the reply's lines without the code;
+    `details` and `reason` are the words of a `Connection Error` line (mail-logs 7.2), else "".
+    """
+
+    failure: Failure | None
+    stage: Stage
+    code: int = 0
+    lines: tuple[str, ...] = ()
+    details: str = ""
+    reason: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        return self.failure is None
+
+    @property
+    def text(self) -> str:
+        """The reply, or what stands in for one, in a single line."""
+        return " ".join(self.lines)
+
+    @property
+    def enhanced(self) -> str:
+        """The enhanced status code that the server sent (RFC 2034), else ""."""
+        found = ENHANCED_STATUS.match(self.lines[0]) if self.lines else None
+        return found.group(0) if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The gateway's own account of a failure: `5.1.0 - Unknown address error ('550', ['...'])` (mail-logs 7.2)."""
+
+    status: str
+    reason: str
+    code: str  # three digits, "000" when there was no SMTP reply
+    lines: tuple[str, ...]
+
+
+ENHANCED_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
+
+# Status without its class digit, and the wording that goes with it (mail-logs 7.2; RFC 3463 for those not seen there).
+WORDING = {
+    Failure.TLS: ("7.5", "Cryptographic failure"),
+    Failure.NETWORK: ("4.1", "No answer from host"),
+    Failure.DNS_TEMPORARY: ("4.3", "Directory server failure"),
+    Failure.DNS_NEGATIVE: ("1.2", "Bad destination host"),
+    Failure.UNKNOWN: ("4.2", "Bad connection"),
+    Failure.EXPIRED: ("4.7", "Delivery expired (message too old)"),
+    Failure.EIGHT_BIT: ("6.3", "Conversion required but not supported"),
+    Failure.INTERNAL: ("3.0", "Other mail system problem"),
+}
+
+
+def reply(stage: Stage, code: int, message: str) -> Outcome:
+    """The outcome that a server's reply stands for: 2xx is success, anything else a REPLY failure."""
+    lines = tuple(message.split("\n"))
+    return Outcome(None if 200 <= code < 300 else Failure.REPLY, stage, code, lines)
+
+
+def expired() -> Outcome:
+    """Too old before it was sent; worded as AsyncOS does (mail-logs 7.2)."""
+    return Outcome(Failure.EXPIRED, Stage.MAIL, 0, ("timeout",))
+
+
+def diagnose(outcome: Outcome, *, final: bool) -> Diagnosis:
+    """Describe a failure, as a 5.x.x status when it is `final`, else 4.x.x."""
+    detail, reason = _wording(outcome)
+    return Diagnosis(f"{5 if final else 4}.{detail}", reason, f"{outcome.code:03d}", outcome.lines)
+
+
+def _wording(outcome: Outcome) -> tuple[str, str]:
+    failure = outcome.failure or Failure.INTERNAL
+    if failure is not Failure.REPLY:
+        return WORDING[failure]
+    if outcome.code == 421:
+        return "3.2", "Not accepting messages at this time"
+    if outcome.stage is Stage.RCPT:
+        return "1.0", "Unknown address error"
+    return "3.0", "Other mail system problem"

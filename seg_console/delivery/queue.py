@@ -1,0 +1,317 @@
+"""The delivery queue: claim, give back, free what dead workers held. How a claim ends is in settle.py.
+
+Every move is a conditional update: a row changes only while it is in the expected state and attempt, and the count is
+looked at. PostgreSQL adds row locks so that workers skip each other's rows; SQLite's immediate transactions queue up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from seg_console.delivery import hosts
+from seg_console.delivery.enqueue import DeliverySpec, enqueue
+from seg_console.delivery.kinds import Claimed, Destination, kind, kinds
+from seg_console.delivery.models import Delivery
+from seg_console.delivery.nudge import nudge
+from seg_console.delivery.outcome import Failure, Outcome, Stage
+from seg_console.delivery.settle import Attempted, settle
+from seg_console.delivery.states import ENDED, State
+from seg_console.mail.events import Event
+from seg_console.mail.models import Recipient
+from seg_console.mail.record import record
+
+# A worker renews its claims three times in this time; longer, and a crash delays a copy past half its life.
+LEASE_S = 45
+# Rows one sweep handles in a transaction, so that others get their turn.
+SWEEP_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How much a destination's connections can take on: at most `rows`, and `octets` of stored bodies."""
+
+    destination: Destination
+    rows: int
+    octets: int
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a drain brings to the database in one transaction, and what it asks for."""
+
+    attempts: list[Attempted] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)  # of connections; they happened before the attempts ended
+    news: list[hosts.News] = field(default_factory=list)
+    released: list[Claimed] = field(default_factory=list)
+    demands: list[Demand] = field(default_factory=list)
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.attempts or self.events or self.news or self.released)
+
+
+def take_turn(turn: Turn, *, now: datetime) -> list[list[Claimed]]:
+    """Write what has ended and claim what comes next, in one transaction. One list of claims per demand."""
+    if not turn.writes and not any(waiting(demand.destination, now=now) for demand in turn.demands):
+        return [[] for _ in turn.demands]
+    with transaction.atomic():
+        if turn.attempts or turn.news:
+            settle(turn.attempts, now=now, before=turn.events, news=turn.news)
+        elif turn.events:
+            record(turn.events)
+        release(turn.released)
+        return [claim(demand, now=now) for demand in turn.demands]
+
+
+def waiting(destination: Destination, *, now: datetime) -> bool:
+    """Whether there is something to claim."""
+    return _to_claim(destination, now).exists()
+
+
+def _to_claim(destination: Destination, now: datetime) -> QuerySet[Delivery]:
+    kind_name, domain = destination
+    return Delivery.objects.filter(
+        state=State.QUEUED, kind=kind_name, domain=domain, due_at__lte=now, expires_at__gt=now
+    )
+
+
+def claim(demand: Demand, *, now: datetime) -> list[Claimed]:
+    """Take the next due rows of a destination (move b): attempt counted and lease written before anybody dials.
+
+    The first row is taken whatever its size. Call inside a transaction.
+    """
+    rows = _to_claim(demand.destination, now).order_by("due_at", "id")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True, no_key=True)
+    chosen = _within(demand.octets, list(rows.values_list("id", "size")[: demand.rows]))
+    if not chosen:
+        return []
+    taken = Delivery.objects.filter(pk__in=chosen, state=State.QUEUED).update(
+        state=State.DELIVERING, attempt=F("attempt") + 1, lease_until=now + timedelta(seconds=LEASE_S)
+    )
+    assert taken == len(chosen)  # the rows are locked, or the whole database is
+    return _read(chosen, demand.destination)
+
+
+def _within(octets: int, rows: list[tuple[int, int]]) -> list[int]:
+    chosen: list[int] = []
+    for pk, size in rows:
+        octets -= size
+        if chosen and octets < 0:
+            break
+        chosen.append(pk)
+    return chosen
+
+
+def _read(ids: Sequence[int], destination: Destination) -> list[Claimed]:
+    """Everything needed to send, bodies included, in one query; a second for kinds that want the envelope."""
+    rows = (
+        Delivery.objects.filter(pk__in=ids)
+        .order_by("due_at", "id")
+        .values_list(
+            "id",
+            "message_id",
+            "address",
+            "attempt",
+            "recipients",
+            "size",
+            "enqueued_at",
+            "expires_at",
+            "message__envelope_sender",
+            "message__subject",
+            "message__message_id_header",
+            "message__icid",
+            "message__body__content",
+        )
+    )
+    found = list(rows)
+    envelopes = _envelopes([row[1] for row in found]) if kind(destination.kind).wants_envelope else {}
+    return [
+        Claimed(
+            id=row[0],
+            mid=row[1],
+            destination=destination,
+            address=row[2],
+            attempt=row[3],
+            recipients=tuple((rid, address) for rid, address in row[4]),
+            size=row[5],
+            enqueued_at=row[6],
+            expires_at=row[7],
+            envelope_sender=row[8],
+            subject=row[9],
+            message_id=row[10],
+            icid=row[11],
+            content=None if row[12] is None else bytes(row[12]),
+            envelope=tuple(envelopes.get(row[1], ())),
+        )
+        for row in found
+    ]
+
+
+def _envelopes(mids: Sequence[int]) -> dict[int, list[str]]:
+    envelopes: dict[int, list[str]] = {}
+    rows = Recipient.objects.filter(message__in=mids).order_by("message_id", "rid").values_list("message_id", "address")
+    for mid, address in rows:
+        envelopes.setdefault(mid, []).append(address)
+    return envelopes
+
+
+def release(held: Iterable[Claimed]) -> int:
+    """Give back what was not tried (move j): its attempt is not counted. Returns how many were still ours."""
+    count = 0
+    for attempt, ids in _by_attempt(held):
+        count += Delivery.objects.filter(pk__in=ids, state=State.DELIVERING, attempt=attempt).update(
+            state=State.QUEUED, attempt=attempt - 1, lease_until=None
+        )
+    return count
+
+
+def renew(held: Iterable[Claimed], *, now: datetime) -> int:
+    """Put the end of the lease off for what a living worker still holds. Returns how many were still ours."""
+    count = 0
+    for attempt, ids in _by_attempt(held):
+        count += Delivery.objects.filter(pk__in=ids, state=State.DELIVERING, attempt=attempt).update(
+            lease_until=now + timedelta(seconds=LEASE_S)
+        )
+    return count
+
+
+def _by_attempt(held: Iterable[Claimed]) -> list[tuple[int, list[int]]]:
+    ordered = sorted((claimed.attempt, claimed.id) for claimed in held)
+    return [(attempt, [pk for _, pk in group]) for attempt, group in groupby(ordered, key=lambda pair: pair[0])]
+
+
+def leases_over(now: datetime) -> int:
+    """Queue again what dead workers held (move f), due now. What has no retry left is given up: nobody knows whether
+    it arrived, and trying for ever could be what kills the workers. Returns how many rows moved."""
+    with transaction.atomic():
+        lost = _locked(Delivery.objects.filter(state=State.DELIVERING, lease_until__lte=now).order_by("lease_until"))
+        used_up = [row for row in lost if row.attempt > kind(row.kind).rules().max_retries]
+        again = {row.pk for row in lost} - {row.pk for row in used_up}
+        moved = Delivery.objects.filter(pk__in=again, state=State.DELIVERING, lease_until__lte=now).update(
+            state=State.QUEUED, lease_until=None, due_at=now
+        )
+        outcome = Outcome(Failure.UNKNOWN, Stage.CONTENT, 0, ("worker lost",))
+        settle([_unheld(row, outcome, now) for row in used_up], now=now)
+    return moved + len(used_up)
+
+
+def expire(now: datetime) -> int:
+    """Drop what has grown too old (move g). Ordinary mail expires when its next attempt would be made, a copy at once.
+    Returns how many rows ended."""
+    at_once = [each.name for each in kinds() if each.rules().expires_before_due]
+    with transaction.atomic():
+        old = _locked(
+            Delivery.objects.filter(state=State.QUEUED, expires_at__lte=now)
+            .filter(Q(due_at__lte=now) | Q(kind__in=at_once))
+            .order_by("expires_at")
+        )
+        outcome = Outcome(Failure.EXPIRED, Stage.MAIL, 0, ("timeout",))
+        settle([_unheld(row, outcome, now, expected=State.QUEUED) for row in old], now=now)
+    return len(old)
+
+
+def _locked(rows: QuerySet[Delivery]) -> list[Delivery]:
+    """Rows to work on, with their message but not its body."""
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return list(rows.select_related("message")[:SWEEP_ROWS])
+
+
+def _unheld(row: Delivery, outcome: Outcome, now: datetime, *, expected: State = State.DELIVERING) -> Attempted:
+    """An end that no connection brought about."""
+    claimed = Claimed(
+        id=row.pk,
+        mid=row.message_id,
+        destination=Destination(row.kind, row.domain),
+        address=row.address,
+        attempt=row.attempt,
+        recipients=tuple((rid, address) for rid, address in row.recipients),
+        size=row.size,
+        enqueued_at=row.enqueued_at,
+        expires_at=row.expires_at,
+        envelope_sender=row.message.envelope_sender,
+        subject=row.message.subject,
+        message_id=row.message.message_id_header,
+        icid=row.message.icid,
+        content=None,
+    )
+    outcomes = (outcome,) * len(claimed.recipients)
+    return Attempted(claimed=claimed, outcomes=outcomes, at=now, expected=expected)
+
+
+def retry(destinations: Iterable[Destination] | None, *, now: datetime) -> int:
+    """Make what waits for a later attempt due now (move h), and let hosts that are down be tried at once.
+
+    None: every destination. An administrator's act: it never revives what was given up. Returns how many rows moved.
+    """
+    chosen = None if destinations is None else sorted(set(destinations))
+    with transaction.atomic():
+        rows = Delivery.objects.filter(state=State.QUEUED, expires_at__gt=now)
+        if chosen is not None:
+            rows = rows.filter(_any_of(chosen))
+        found = sorted(Destination(*pair) for pair in set(rows.values_list("kind", "domain")))
+        moved = rows.filter(due_at__gt=now).update(due_at=now)
+        hosts.try_now(found)
+        nudge(found)
+    return moved
+
+
+def _any_of(destinations: Sequence[Destination]) -> Q:
+    condition = Q(pk__in=())
+    for kind_name, domain in destinations:
+        condition |= Q(kind=kind_name, domain=domain)
+    return condition
+
+
+def due(now: datetime) -> list[Destination]:
+    """Destinations with work that may be tried now: something is due and the host does not rest."""
+    pairs = (
+        Delivery.objects.filter(state=State.QUEUED, due_at__lte=now, expires_at__gt=now)
+        .order_by()
+        .values_list("kind", "domain")
+        .distinct()
+    )
+    resting = hosts.resting(now)
+    return [destination for pair in pairs if (destination := Destination(*pair)) not in resting]
+
+
+def sweep(now: datetime) -> None:
+    """Find what nudges and dead workers left behind: leases that are over, what is too old, what is due, probes."""
+    leases_over(now)
+    expire(now)
+    nudge(due(now))
+
+
+def forget(before: datetime, *, most: int = 5000) -> int:
+    """Delete deliveries that ended before that time; the message's tracking tells what became of them. Returns how
+    many were deleted."""
+    old = Delivery.objects.filter(ended_at__lt=before).order_by("ended_at").values_list("pk", flat=True)[:most]
+    count, _ = Delivery.objects.filter(pk__in=list(old), state__in=sorted(ENDED)).delete()
+    return count
+
+
+__all__ = [
+    "LEASE_S",
+    "DeliverySpec",
+    "Demand",
+    "Turn",
+    "claim",
+    "due",
+    "enqueue",
+    "expire",
+    "forget",
+    "leases_over",
+    "release",
+    "renew",
+    "retry",
+    "sweep",
+    "take_turn",
+    "waiting",
+]

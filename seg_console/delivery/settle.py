@@ -1,0 +1,359 @@
+"""How attempts end: rows, recipients, counters, health, events and bounces of a whole batch in one transaction.
+
+The number of queries does not depend on the size of the batch. Two workers may settle the original and the copy of
+one message at the same moment: message rows are locked first, in MID order, so neither waits for the other in a
+circle and exactly one of them finishes the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from seg_console.delivery import hosts
+from seg_console.delivery.hosts import News, Tally
+from seg_console.delivery.kinds import Claimed, Destination, kind
+from seg_console.delivery.models import Delivery
+from seg_console.delivery.outcome import Failure, Outcome, diagnose
+from seg_console.delivery.reports import Undelivered, report
+from seg_console.delivery.rules import Decision, RetryRules, decide
+from seg_console.delivery.states import Move, State
+from seg_console.mail import events
+from seg_console.mail.models import Message, Recipient
+from seg_console.mail.progress import deliveries_ended
+from seg_console.mail.record import record
+
+Pair: TypeAlias = tuple[int, str]  # RID and address
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An attempt that ended at `at`: one outcome per recipient of the claim, and the connection that brought it.
+
+    `dcid` 0 and empty addresses: there was no connection. `expected` is the state the row must still be in.
+    """
+
+    claimed: Claimed
+    outcomes: tuple[Outcome, ...]
+    at: datetime
+    started: bool = False
+    dcid: int = 0
+    local_ip: str = ""
+    remote_ip: str = ""
+    port: int = 0
+    tls_protocol: str = ""
+    tls_cipher: str = ""
+    expected: State = State.DELIVERING
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How many attempts were ours to settle, and how many came too late: their claim had passed to another."""
+
+    count: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One recipient's outcome and what follows from it."""
+
+    pair: Pair
+    outcome: Outcome
+    decision: Decision
+
+
+@dataclass(slots=True)
+class _Ending:
+    """One attempt with everything that follows from it."""
+
+    attempted: Attempted
+    results: list[_Result] = field(default_factory=list)
+
+    def taking(self, *moves: Move) -> list[_Result]:
+        return [result for result in self.results if result.decision.move in moves]
+
+    @property
+    def ended(self) -> bool:
+        return not self.taking(Move.RETRY_LATER)
+
+    @property
+    def state(self) -> State:
+        """A delivery with several recipients counts as delivered when its last attempt delivered any of them."""
+        if not self.ended:
+            return State.QUEUED
+        moves = {result.decision.move for result in self.results}
+        for move, state in _END_STATES:
+            if move in moves:
+                return state
+        return State.BOUNCED
+
+
+_END_STATES = ((Move.DELIVER, State.DELIVERED), (Move.BOUNCE, State.BOUNCED), (Move.EXPIRE, State.EXPIRED))
+
+
+def settle(
+    attempts: Sequence[Attempted],
+    *,
+    now: datetime,
+    before: Sequence[events.Event] = (),
+    news: Sequence[News] = (),
+) -> Settled:
+    """Settle a batch (moves c, d, e, g): each recipient on its own, the rest of a delivery stays queued.
+
+    `before`: events that happened before these attempts ended. An attempt whose claim was lost meanwhile changes
+    nothing, because another worker owns the row now.
+    """
+    with transaction.atomic():
+        ours = _still_ours(attempts)
+        rules = {name: kind(name).rules() for name in {each.claimed.destination.kind for each in ours}}
+        endings = [_end(attempted, rules[attempted.claimed.destination.kind]) for attempted in ours]
+        _write_deliveries(endings, now)
+        _write_recipients(endings)
+        finished = deliveries_ended([e.attempted.claimed.mid for e in endings if e.ended], now)
+        reports = report(_undelivered(endings), now=now)
+        record([*before, *_events(endings, finished), *reports])
+        hosts.update(_tallies(endings), news, now=now)
+    return Settled(count=len(endings), late=len(attempts) - len(endings))
+
+
+def _still_ours(attempts: Sequence[Attempted]) -> list[Attempted]:
+    """Lock messages, then deliveries, both in order; keep the attempts whose row is in the expected state."""
+    if not attempts:
+        return []
+    rows = Delivery.objects.filter(pk__in=[each.claimed.id for each in attempts]).order_by("pk")
+    if connection.features.has_select_for_update:
+        mids = {each.claimed.mid for each in attempts}
+        list(Message.objects.filter(pk__in=mids).select_for_update().order_by("pk").values_list("pk"))
+        rows = rows.select_for_update()
+    standing = {pk: (state, attempt) for pk, state, attempt in rows.values_list("pk", "state", "attempt")}
+    return [each for each in attempts if standing.get(each.claimed.id) == (each.expected, each.claimed.attempt)]
+
+
+def _end(attempted: Attempted, rules: RetryRules) -> _Ending:
+    claimed = attempted.claimed
+    results = [
+        _Result(pair, outcome, decide(rules, outcome, attempt=claimed.attempt, now=attempted.at))
+        for pair, outcome in zip(claimed.recipients, attempted.outcomes, strict=True)
+    ]
+    return _Ending(attempted, results)
+
+
+def _write_deliveries(endings: Sequence[_Ending], now: datetime) -> None:
+    plain = [e.attempted for e in endings if e.state is State.DELIVERED and not e.taking(Move.BOUNCE, Move.EXPIRE)]
+    if plain:
+        moved = Delivery.objects.filter(pk__in=[each.claimed.id for each in plain], state=State.DELIVERING).update(
+            state=State.DELIVERED, ended_at=now, lease_until=None, recipients=[], recipient_count=0
+        )
+        assert moved == len(plain)  # looked at and locked a moment ago
+    done = {each.claimed.id for each in plain}
+    others = [_changed(e, now) for e in endings if e.attempted.claimed.id not in done]
+    Delivery.objects.bulk_update(
+        others,
+        [
+            "state",
+            "recipients",
+            "recipient_count",
+            "due_at",
+            "lease_until",
+            "ended_at",
+            "last_status",
+            "last_code",
+            "last_text",
+        ],
+    )
+
+
+def _changed(ending: _Ending, now: datetime) -> Delivery:
+    """The row after an attempt that failed for at least one recipient."""
+    waiting = ending.taking(Move.RETRY_LATER)
+    failed = ending.taking(Move.RETRY_LATER, Move.BOUNCE, Move.EXPIRE)[-1]
+    diagnosis = diagnose(failed.outcome, final=ending.ended)
+    return Delivery(
+        pk=ending.attempted.claimed.id,
+        state=ending.state,
+        recipients=[list(result.pair) for result in waiting],
+        recipient_count=len(waiting),
+        due_at=(waiting[0].decision.due_at if waiting else None) or now,
+        lease_until=None,
+        ended_at=now if ending.ended else None,
+        last_status=diagnosis.status,
+        last_code=diagnosis.code,
+        last_text=" ".join(diagnosis.lines),
+    )
+
+
+_RECIPIENT_STATES = {
+    Recipient.State.DELIVERED: (Move.DELIVER,),
+    Recipient.State.BOUNCED: (Move.BOUNCE, Move.EXPIRE),
+}
+
+
+def _write_recipients(endings: Sequence[_Ending]) -> None:
+    """The recipients of originals; a copy's only recipient is the intake, which is nobody's recipient row."""
+    originals = [e for e in endings if not kind(e.attempted.claimed.destination.kind).connector]
+    for state, moves in _RECIPIENT_STATES.items():
+        mids_by_rids: dict[tuple[int, ...], list[int]] = {}
+        for ending in originals:
+            rids = tuple(result.pair[0] for result in ending.taking(*moves))
+            if rids:
+                mids_by_rids.setdefault(rids, []).append(ending.attempted.claimed.mid)
+        if mids_by_rids:
+            Recipient.objects.filter(_any_of(mids_by_rids)).update(state=state)
+
+
+def _any_of(mids_by_rids: dict[tuple[int, ...], list[int]]) -> Q:
+    """Nearly always one term: single recipients with RID 0."""
+    condition = Q()
+    for rids, mids in mids_by_rids.items():
+        condition |= Q(message__in=mids, rid__in=rids)
+    return condition
+
+
+def _events(endings: Sequence[_Ending], finished: Sequence[events.Finished]) -> list[events.Event]:
+    """In the order in which the attempts ended, each message's Finished behind its last one."""
+    last = {ending.attempted.claimed.mid: index for index, ending in enumerate(endings)}
+    ends = {event.mid: event for event in finished}
+    happened: list[events.Event] = []
+    for index, ending in enumerate(endings):
+        happened += _events_of(ending)
+        mid = ending.attempted.claimed.mid
+        if last[mid] == index and mid in ends:
+            happened.append(ends[mid])
+    return happened
+
+
+def _events_of(ending: _Ending) -> list[events.Event]:
+    """One event for each group of recipients with the same outcome; only the first says that MAIL FROM was sent."""
+    groups: dict[tuple[Outcome, Move, datetime | None], list[Pair]] = {}
+    for result in ending.results:
+        key = (result.outcome, result.decision.move, result.decision.due_at)
+        groups.setdefault(key, []).append(result.pair)
+    happened: list[events.Event] = []
+    for (outcome, move, due_at), pairs in groups.items():
+        started = ending.attempted.started and not happened
+        happened.append(_event(ending.attempted, outcome, Decision(move, due_at), pairs, started=started))
+    return happened
+
+
+def _event(
+    attempted: Attempted, outcome: Outcome, decision: Decision, pairs: Sequence[Pair], *, started: bool
+) -> events.Event:
+    claimed = attempted.claimed
+    how = kind(claimed.destination.kind)
+    rids, recipients = tuple(rid for rid, _ in pairs), tuple(address for _, address in pairs)
+    if decision.move is Move.DELIVER:
+        return events.Delivered(
+            mid=claimed.mid,
+            at=attempted.at,
+            dcid=attempted.dcid,
+            connector=how.connector,
+            started=started,
+            rids=rids,
+            recipients=recipients,
+            response=outcome.text,
+            local_ip=attempted.local_ip,
+            remote_ip=attempted.remote_ip,
+            port=attempted.port,
+            tls_protocol=attempted.tls_protocol,
+            tls_cipher=attempted.tls_cipher,
+        )
+    diagnosis = diagnose(outcome, final=decision.move is not Move.RETRY_LATER)
+    if decision.move is Move.RETRY_LATER:
+        assert decision.due_at is not None
+        return events.Delayed(
+            mid=claimed.mid,
+            at=attempted.at,
+            dcid=attempted.dcid,
+            connector=how.connector,
+            started=started,
+            rids=rids,
+            recipients=recipients,
+            status=diagnosis.status,
+            reason=diagnosis.reason,
+            code=diagnosis.code,
+            reply=diagnosis.lines,
+            retry_at=decision.due_at.isoformat(),
+        )
+    if how.bounces and not claimed.envelope_sender:
+        return events.DoubleBounced(
+            mid=claimed.mid,
+            at=attempted.at,
+            dcid=attempted.dcid,
+            connector=how.connector,
+            started=started,
+            rids=rids,
+            recipients=recipients,
+            status=diagnosis.status,
+            reason=diagnosis.reason,
+            code=diagnosis.code,
+            reply=diagnosis.lines,
+        )
+    return events.Bounced(
+        mid=claimed.mid,
+        at=attempted.at,
+        dcid=attempted.dcid,
+        connector=how.connector,
+        started=started,
+        rids=rids,
+        recipients=recipients,
+        status=diagnosis.status,
+        reason=diagnosis.reason,
+        code=diagnosis.code,
+        reply=diagnosis.lines,
+        tls=outcome.failure is Failure.TLS,
+        expired=decision.move is Move.EXPIRE,
+    )
+
+
+def _undelivered(endings: Sequence[_Ending]) -> list[Undelivered]:
+    """What must be reported to an envelope sender; never a copy, never a message that has none."""
+    found: list[Undelivered] = []
+    for ending in endings:
+        claimed = ending.attempted.claimed
+        given_up = ending.taking(Move.BOUNCE, Move.EXPIRE)
+        if given_up and claimed.envelope_sender and kind(claimed.destination.kind).bounces:
+            failures = tuple((result.pair[1], result.outcome) for result in given_up)
+            found.append(Undelivered(claimed=claimed, failures=failures, remote=ending.attempted.remote_ip))
+    return found
+
+
+def _tallies(endings: Sequence[_Ending]) -> dict[Destination, Tally]:
+    tallies: dict[Destination, Tally] = {}
+    for ending in endings:
+        attempted = ending.attempted
+        tally = tallies.setdefault(attempted.claimed.destination, Tally())
+        tally.attempted = tally.attempted or attempted.expected is State.DELIVERING
+        for result in ending.results:
+            tally.add(_counter(result))
+            _remember(tally, result.outcome)
+    return tallies
+
+
+def _counter(result: _Result) -> str:
+    """Which of the destination's counters a recipient's result belongs to (TDC reference 8.2)."""
+    match result.decision.move, result.outcome.failure:
+        case Move.DELIVER, _:
+            return "delivered"
+        case Move.RETRY_LATER, _:
+            return "soft_bounced"
+        case Move.EXPIRE, _:
+            return "expired_hard_bounced"
+        case _, Failure.DNS_NEGATIVE | Failure.DNS_TEMPORARY:
+            return "dns_hard_bounced"
+        case _, Failure.REPLY if 500 <= result.outcome.code < 600:
+            return "reply_hard_bounced"
+        case _:
+            return "other_hard_bounced"
+
+
+def _remember(tally: Tally, outcome: Outcome) -> None:
+    if outcome.failure is Failure.REPLY and 500 <= outcome.code < 600:
+        tally.last_5xx = f"{outcome.code} {outcome.text}"
+    if outcome.failure is Failure.TLS:
+        tally.last_tls = outcome.text

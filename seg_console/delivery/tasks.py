@@ -1,0 +1,33 @@
+"""The doorways for Celery: each checks nothing, decides nothing and calls one function."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from seg_console.delivery import queue, stopping
+from seg_console.delivery.drain import run_drain
+
+# Far beyond what a drain takes (drain.RUN_S, and the longest transaction it may wait for): against a hang of ours.
+DRAIN_LIMIT_S = 3600
+KEEP_ENDED = timedelta(days=3)
+
+
+@shared_task(name="seg_console.delivery.tasks.drain", ignore_result=True, time_limit=DRAIN_LIMIT_S)
+def drain(queue_name: str) -> None:
+    """Deliver what is announced for this queue."""
+    run_drain(queue_name, stopping=stopping.asked)
+
+
+@shared_task(name="seg_console.delivery.tasks.sweep", ignore_result=True, time_limit=120)
+def sweep() -> None:
+    """Find what nudges and dead workers left behind."""
+    queue.sweep(timezone.now())
+
+
+@shared_task(name="seg_console.delivery.tasks.housekeeping", ignore_result=True, time_limit=600)
+def housekeeping() -> None:
+    """Delete deliveries that ended long ago; their messages' tracking stays."""
+    queue.forget(timezone.now() - KEEP_ENDED)

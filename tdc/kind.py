@@ -1,0 +1,82 @@
+"""The connector's copies as a kind of delivery: its own rules, TLS always, at least three connections, no bounces."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+
+from seg_console.config import running
+from seg_console.delivery.connections import Limits
+from seg_console.delivery.kinds import Claimed, Terms, Timeouts
+from seg_console.delivery.rules import RetryRules
+from seg_console.delivery.running import controls
+from seg_console.delivery.tls import TlsDemand, TlsMode
+from seg_console.mail.headers import read_headers
+from tdc.journal import JournalReport, journal_copy, outer_message_id
+from tdc.rules import LEAST_CONNECTIONS, RULES
+from tdc.running import connector
+
+NAME: Final = "tdc"
+# How administrators know the queue, whatever the intake's domain is (TDC reference 7).
+QUEUE_NAME: Final = "the.tdc.queue"
+
+
+class ConnectorKind:
+    """Copies on their way to a message intake address."""
+
+    name = NAME
+    connector = True
+    queue = "tdc"
+    bounces = False
+    wants_envelope = True
+    # Short: a copy that waits longer than its life for an answer is lost anyway (TDC reference 6).
+    timeouts = Timeouts(
+        dial_s=30.0, connect_s=10.0, greeting_s=15.0, command_s=30.0, content_s=60.0, transaction_s=90.0, close_s=2.0
+    )
+    probe_wait_s = (10, 15)
+
+    def shown_as(self, domain: str) -> str:
+        return QUEUE_NAME
+
+    def rules(self) -> RetryRules:
+        return RULES
+
+    def terms(self, domain: str) -> Terms:
+        """The connector demands TLS itself: Destination Controls only limit the connections."""
+        configuration = running.current()
+        connector_settings = configuration.value(connector)
+        control = configuration.value(controls).for_domain(domain)
+        limits = Limits(
+            least=LEAST_CONNECTIONS,
+            most=control.max_connections,
+            messages_per_connection=connector_settings.messages_per_connection,
+        )
+        mode = TlsMode.REQUIRED_VERIFY if connector_settings.verify else TlsMode.REQUIRED
+        return Terms(limits=limits, tls=TlsDemand(mode, connector_settings.ca))
+
+    def sender(self, claimed: Claimed) -> str:
+        return ""
+
+    def content(self, claimed: Claimed, now: datetime) -> bytes:
+        """The journal report around the stored body, built anew for each attempt under the same outer Message-ID."""
+        original = claimed.content or b""
+        headers = read_headers(original)
+        report = JournalReport(
+            envelope_sender=claimed.envelope_sender,
+            subject=headers.subject or "",
+            message_id=headers.message_id or "",
+            recipients=claimed.envelope,
+            from_header=headers.from_header,
+            to_header=headers.to_header,
+            subject_header=headers.raw_subject,
+        )
+        return journal_copy(
+            report,
+            original,
+            outer_id=outer_message_id(mid=claimed.mid, serial=claimed.id, hostname=settings.SEG_HOSTNAME),
+            date=now,
+            intake=claimed.address,
+            hostname=settings.SEG_HOSTNAME,
+        )
