@@ -5,6 +5,7 @@ Pure: built from the stored body whenever it is sent, and byte for byte the same
 
 from __future__ import annotations
 
+import quopri
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -53,7 +54,7 @@ def journal_copy(
     encoded (RFC 2046 section 5.2.1). `date` is the time of journaling and has a zone. The intake address is named
     in To only when the original names nobody there; `hostname` gives the From of an original without one.
     """
-    text = _report_text(report)
+    text, text_encoding = _report_part(report, eight_bit=is_eight_bit(original))
     mark = boundary(outer_id, original, text)
     delimiter = b"--" + mark.encode("ascii")
     outer_bits = _transfer_encoding(not (text.isascii() and original.isascii()))
@@ -64,7 +65,7 @@ def journal_copy(
             outer_bits,
             b'Content-Type: multipart/mixed; boundary="' + mark.encode("ascii") + b'"\r\n\r\n',
             delimiter + b'\r\nContent-Type: text/plain; charset="utf-8"\r\n',
-            _transfer_encoding(is_eight_bit(text)),
+            text_encoding,
             b"\r\n",
             text,
             b"\r\n" + delimiter + b"\r\nContent-Type: message/rfc822\r\n",
@@ -89,6 +90,16 @@ def _outer_fields(report: JournalReport, *, outer_id: str, date: datetime, intak
         b"X-MS-Journal-Report:\r\n",
     ]
     return b"".join(fields)
+
+
+def _report_part(report: JournalReport, *, eight_bit: bool) -> tuple[bytes, bytes]:
+    """The report and its transfer encoding field. Only where the original needs 8BITMIME anyway may the report need it
+    too: a seven-bit message with a decoded subject must reach an intake that does not offer it."""
+    text = _report_text(report)
+    if text.isascii() or eight_bit:
+        return text, _transfer_encoding(is_eight_bit(text))
+    quoted = quopri.encodestring(text.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    return quoted, b"Content-Transfer-Encoding: quoted-printable\r\n"
 
 
 def _report_text(report: JournalReport) -> bytes:

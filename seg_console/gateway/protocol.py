@@ -53,6 +53,7 @@ class AbortReason(StrEnum):
     SENDER = "Receiving aborted by sender"
     TIMED_OUT = "Receiving timed out"
     TOO_BIG = "Message size exceeds limit"
+    LOOP = "Message loop"
     BARE_LINE_END = "Bare CR or LF in message"
     HUNG_UP = "Connection closed by this gateway"
 

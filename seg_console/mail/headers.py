@@ -43,6 +43,7 @@ _ANGLE = re.compile(rf"<\s*(?:@[^:<>]*:)?\s*({_QUOTED_MAILBOX})\s*>")
 _BARE = re.compile(_QUOTED_MAILBOX)
 # Past this many characters the search for a mailbox in an odd From header is given up.
 MOST_HOPS = 100
+MOST_HOPS = 100
 _LONGEST_ODD_FROM = 2048
 _LONGEST_MESSAGE_ID = 998
 _DEEPEST_COMMENT = 8
@@ -105,6 +106,11 @@ def header_block(content: bytes) -> bytes:
         return b""
     end = _BLOCK_END.search(content, 0, LONGEST_LOOK)
     return content[: end.start() + 1 if end else LONGEST_LOOK]
+
+
+def is_looping(content: bytes) -> bool:
+    """Whether the message has passed MOST_HOPS servers, going by its Received fields (RFC 5321 6.3)."""
+    return (b"\n" + header_block(content)).lower().count(b"\nreceived:") >= MOST_HOPS
 
 
 def decode_words(text: str) -> str:

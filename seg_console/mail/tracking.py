@@ -225,10 +225,9 @@ def _hit(parts: list[Message], recipients: Iterable[str]) -> Hit:
 
 def _last_state(parts: list[Message]) -> str:
     """Of several parts the one that still needs attention speaks: waiting, then bounced."""
-    order = [Message.State.QUEUED, Message.State.BOUNCED, Message.State.DELETED, Message.State.DELIVERED]
+    order = {state: rank for rank, state in enumerate(("queued", "bounced", "deleted", "delivered"))}
     ended = [part for part in parts if part.state != Message.State.SPLIT] or parts
-    chosen = min(ended, key=lambda part: order.index(part.state) if part.state in order else len(order))
-    return chosen.get_state_display()
+    return min(ended, key=lambda part: order.get(part.state, len(order))).get_state_display()
 
 
 def _lines(rows: Iterable[TrackingEvent], *, all_connector_events: bool) -> list[ProcessingLine]:

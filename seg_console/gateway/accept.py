@@ -1,0 +1,282 @@
+"""Taking responsibility: a batch of finished messages becomes rows in one transaction, and only then is any of them
+answered with 250 (docs/flow.md).
+
+What a message becomes is worked out first, as plain values; then it is written with a number of queries that does
+not depend on the size of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import TypeAlias
+
+from django.db import transaction
+
+from policies.matching import Part, PolicyTable
+from policies.running import policy_table
+from seg_console.config.running import Running
+from seg_console.delivery.enqueue import DeliverySpec, enqueue
+from seg_console.delivery.ordinary import specs_for
+from seg_console.gateway.arrival import Abandoned, Arrival, gateway_headers
+from seg_console.mail import events, ids
+from seg_console.mail.headers import Headers, read_headers
+from seg_console.mail.models import Body, Message, Recipient
+from seg_console.mail.record import record
+from seg_console.mail.values import Direction, MessageState, Verdict
+from tdc.copies import copy_spec
+from tdc.running import Connector, connector
+
+# What the database's columns hold; a longer header is cut for display, never in the message itself.
+_HEADER_LENGTH = 998
+
+Happening: TypeAlias = Arrival | Abandoned | events.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The part of the running configuration that decides where a message goes, and this gateway's own name."""
+
+    table: PolicyTable
+    connector: Connector
+    hostname: str
+    zone: tzinfo
+
+    @classmethod
+    def of(cls, running: Running, *, hostname: str, zone: tzinfo) -> Rulebook:
+        return cls(running.value(policy_table), running.value(connector), hostname, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One MID that will be delivered: the whole message, or one splinter of it."""
+
+    mid: int
+    part: Part
+    recipients: tuple[str, ...]  # index is the RID
+    intake_address: str | None
+    deliveries: tuple[DeliverySpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one arrival becomes. A message that is not split has one piece, under the MID it came in with."""
+
+    arrival: Arrival
+    headers: Headers
+    content: bytes
+    pieces: tuple[_Piece, ...]
+
+    @property
+    def is_split(self) -> bool:
+        return len(self.pieces) > 1
+
+
+def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) -> None:
+    """Store what the listener saw, in its order, in one transaction; all of it or nothing.
+
+    Arrivals and abandoned transactions get their rows; everything is recorded. Raises DatabaseError, and then nothing
+    of the batch exists. When it returns, every arrival in the batch may be answered with 250.
+    """
+    with transaction.atomic():
+        plans = _plan_all([each for each in happenings if isinstance(each, Arrival)], rules)
+        _insert_messages(plans, [each for each in happenings if isinstance(each, Abandoned)])
+        record(_events(happenings, {plan.arrival.message.mid: plan for plan in plans}))
+        enqueue([spec for plan in plans for piece in plan.pieces for spec in piece.deliveries], now=now)
+
+
+def _plan_all(arrivals: Sequence[Arrival], rules: Rulebook) -> list[_Plan]:
+    """Match every recipient; the new MIDs of all splits come from one block."""
+    read = [(arrival, read_headers(arrival.message.content)) for arrival in arrivals]
+    splits = [_split(arrival, headers, rules.table) for arrival, headers in read]
+    needed = sum(len(parts) for parts in splits if len(parts) > 1)
+    fresh = iter(ids.take("MID", needed)) if needed else iter(())
+    return [
+        _plan(arrival, headers, parts, rules, fresh) for (arrival, headers), parts in zip(read, splits, strict=True)
+    ]
+
+
+def _split(arrival: Arrival, headers: Headers, table: PolicyTable) -> list[Part]:
+    message = arrival.message
+    return table.split((message.envelope_sender, headers.from_address, headers.reply_to), message.recipients)
+
+
+def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> _Plan:
+    message = arrival.message
+    above = gateway_headers(
+        arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.connector.add_sender_ip_header
+    )
+    content = above + message.content
+    mids = [message.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
+    pieces = [
+        _piece(
+            mid,
+            part,
+            tuple(message.recipients[rid] for rid in part.rids),
+            intake_address=rules.connector.choice_for(part.policy.uid),
+            size=len(content),
+        )
+        for mid, part in zip(mids, parts, strict=True)
+    ]
+    return _Plan(arrival, headers, content, tuple(pieces))
+
+
+def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, intake_address: str | None, size: int) -> _Piece:
+    """One delivery per recipient domain for the original, and one for the copy."""
+    deliveries = specs_for(mid=mid, recipients=recipients, size=size)
+    if intake_address is not None:
+        deliveries.append(copy_spec(mid=mid, intake_address=intake_address, size=size))
+    return _Piece(mid, part, recipients, intake_address, tuple(deliveries))
+
+
+def _insert_messages(plans: Sequence[_Plan], abandoned: Sequence[Abandoned]) -> None:
+    bodies = Body.objects.bulk_create(Body(content=plan.content) for plan in plans)
+    Message.objects.bulk_create(
+        [
+            *(row for plan, body in zip(plans, bodies, strict=True) for row in _message_rows(plan, body)),
+            *(_abandoned_row(each) for each in abandoned),
+        ]
+    )
+    Recipient.objects.bulk_create(
+        Recipient(message_id=piece.mid, rid=rid, address=address)
+        for plan in plans
+        for piece in plan.pieces
+        for rid, address in enumerate(piece.recipients)
+    )
+
+
+def _message_rows(plan: _Plan, body: Body) -> list[Message]:
+    if not plan.is_split:
+        return [_message_row(plan, plan.pieces[0], body, parent=None)]
+    root = _message_row(plan, plan.pieces[0], body, parent=None)
+    root.mid = plan.arrival.message.mid
+    root.policy_name = ""
+    root.state = MessageState.SPLIT
+    root.outstanding = 0
+    root.body = None
+    root.finished_at = plan.arrival.received_at
+    return [root, *(_message_row(plan, piece, body, parent=root.mid) for piece in plan.pieces)]
+
+
+def _message_row(plan: _Plan, piece: _Piece, body: Body, *, parent: int | None) -> Message:
+    arrival, headers = plan.arrival, plan.headers
+    return Message(
+        mid=piece.mid,
+        root_mid=arrival.message.mid,
+        parent_mid=parent,
+        icid=arrival.peer.icid if parent is None else 0,
+        direction=Direction.INCOMING,
+        received_at=arrival.received_at,
+        interface=arrival.peer.interface,
+        interface_ip=arrival.peer.interface_ip,
+        remote_ip=arrival.peer.remote_ip,
+        reverse_dns=arrival.peer.reverse_dns,
+        reverse_dns_verified=arrival.peer.verified,
+        envelope_sender=arrival.message.envelope_sender,
+        subject=None if headers.subject is None else headers.subject[:_HEADER_LENGTH],
+        message_id_header=(headers.message_id or "")[:_HEADER_LENGTH],
+        size=len(plan.content),
+        policy_name=piece.part.policy.name,
+        verdict=Verdict.CLEAN,
+        state=MessageState.QUEUED,
+        outstanding=len(piece.deliveries),
+        body=body,
+    )
+
+
+def _abandoned_row(abandoned: Abandoned) -> Message:
+    peer, message = abandoned.peer, abandoned.message
+    return Message(
+        mid=message.mid,
+        root_mid=message.mid,
+        icid=peer.icid,
+        direction=Direction.INCOMING,
+        received_at=abandoned.at,
+        interface=peer.interface,
+        interface_ip=peer.interface_ip,
+        remote_ip=peer.remote_ip,
+        reverse_dns=peer.reverse_dns,
+        reverse_dns_verified=peer.verified,
+        envelope_sender=message.envelope_sender,
+        subject=None,
+        message_id_header="",
+        size=0,
+        policy_name="",
+        state=MessageState.ABORTED,
+        finished_at=abandoned.at,
+    )
+
+
+def _events(happenings: Sequence[Happening], plans: dict[int, _Plan]) -> list[events.Event]:
+    """Everything in the order in which the listener saw it."""
+    happened: list[events.Event] = []
+    for each in happenings:
+        match each:
+            case Arrival():
+                happened.extend(_arrival_events(plans[each.message.mid]))
+            case Abandoned():
+                happened.append(_abandoned_event(each))
+            case _:
+                happened.append(each)
+    return happened
+
+
+def _arrival_events(plan: _Plan) -> Iterator[events.Event]:
+    yield _received_event(plan)
+    at, sender = plan.arrival.received_at, plan.arrival.message.envelope_sender
+    for piece in plan.pieces:
+        if plan.is_split:
+            yield events.Splintered(
+                mid=piece.mid,
+                at=at,
+                parent_mid=plan.arrival.message.mid,
+                policy=piece.part.policy.name,
+                envelope_sender=sender,
+                recipients=piece.recipients,
+                size=len(plan.content),
+            )
+        yield events.Processed(
+            mid=piece.mid,
+            at=at,
+            policy=piece.part.policy.name,
+            message_id=plan.headers.message_id,
+            intake_address=piece.intake_address,
+        )
+    if plan.is_split:
+        yield events.Finished(mid=plan.arrival.message.mid, at=at)
+
+
+def _received_event(plan: _Plan) -> events.Received:
+    peer, message, headers = plan.arrival.peer, plan.arrival.message, plan.headers
+    return events.Received(
+        mid=message.mid,
+        at=plan.arrival.received_at,
+        icid=peer.icid,
+        envelope_sender=message.envelope_sender,
+        recipients=message.recipients,
+        refused=message.refused,
+        invalid=message.invalid,
+        message_id=headers.message_id,
+        subject=headers.subject,
+        size=len(plan.content),
+        interface=peer.interface,
+        interface_ip=peer.interface_ip,
+        remote_ip=peer.remote_ip,
+        reverse_dns=peer.reverse_dns,
+        verified=peer.verified,
+    )
+
+
+def _abandoned_event(abandoned: Abandoned) -> events.Aborted:
+    message = abandoned.message
+    return events.Aborted(
+        mid=message.mid,
+        at=abandoned.at,
+        icid=abandoned.peer.icid,
+        envelope_sender=message.envelope_sender,
+        recipients=message.recipients,
+        refused=message.refused,
+        invalid=message.invalid,
+        reason=message.reason,
+    )

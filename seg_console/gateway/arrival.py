@@ -1,0 +1,60 @@
+"""One message as the listener hands it over, and the headers the gateway puts above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from email.utils import format_datetime
+
+from seg_console.gateway.protocol import AbortedMessage, ReceivedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The connection a message came over. `reverse_dns` is "" when the address has no name."""
+
+    icid: int
+    interface: str
+    interface_ip: str
+    remote_ip: str
+    reverse_dns: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A whole message, `received_at` with a time zone; not yet stored, so not yet answered."""
+
+    peer: Peer
+    received_at: datetime
+    message: ReceivedMessage
+
+
+def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip: bool) -> bytes:
+    """What goes above everything else, CRLF line ends; the message below stays as it is, so that its signatures hold.
+
+    `Received:` is RFC 5321 4.4; the two X-IronPort headers (`sender_ip`) are what the intake reads the true client
+    address from (TDC reference 4.4). The MID is the one that came in, before any split.
+    """
+    message, peer = arrival.message, arrival.peer
+    protocol = ("ESMTPS" if message.tls else "ESMTP") if message.esmtp else "SMTP"
+    name = peer.reverse_dns or "unknown"
+    literal = f"IPv6:{peer.remote_ip}" if ":" in peer.remote_ip else peer.remote_ip
+    # Naming the recipient would tell each of several about the others (RFC 5321 7.6).
+    only = f"\r\n  for <{message.recipients[0]}>" if len(message.recipients) == 1 else ""
+    date = format_datetime(arrival.received_at.astimezone(zone))
+    received = (
+        f"Received: from {message.helo or 'unknown'} ({name} [{literal}])\r\n"
+        f"  by {hostname} with {protocol} id {message.mid}{only};\r\n  {date}\r\n"
+    )
+    remote = f"X-IronPort-RemoteIP: {peer.remote_ip}\r\nX-IronPort-MID: {message.mid}\r\n" if sender_ip else ""
+    return (received + remote).encode("ascii", errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A transaction that began and never became a message: it has a MID, an envelope and an end."""
+
+    peer: Peer
+    at: datetime
+    message: AbortedMessage

@@ -1,0 +1,252 @@
+"""The listener: what a connection, a recipient and a finished message mean to this gateway.
+
+The event loop's thread runs the sessions and asks nothing but memory; the writer's thread alone speaks to the database
+and brings back answers, numbers and the running configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from weakref import WeakKeyDictionary
+
+import dns.asyncresolver
+import dns.resolver
+
+from seg_console.config import running
+from seg_console.gateway.accept import Happening, Rulebook, store
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer
+from seg_console.gateway.document import Listener as ListenerSettings
+from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
+from seg_console.gateway.reverse_dns import ClientName, ReverseDns
+from seg_console.gateway.running import listener as listener_settings
+from seg_console.gateway.running import recipient_access
+from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer, serve
+from seg_console.gateway.writer import Writer
+from seg_console.mail import events
+from seg_console.mail.headers import is_looping
+from seg_console.mail.ids import Pool
+
+# The name of the listener's interface in the mail log; there is one until listeners can be configured.
+INTERFACE = "Data 1"
+# Numbers held ready. What a process does not use is lost when it ends, so not too many; at a thousand messages a
+# second and four looks a second a block lasts.
+ID_BLOCK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this gateway is: its name in banner and headers, and the zone of its clock."""
+
+    hostname: str
+    zone: tzinfo
+
+
+class Listener:
+    """A `ConnectionHandler`. `now` gives the time with its zone; `post` hands a call to the event loop."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        now: Callable[[], datetime],
+        loop: asyncio.AbstractEventLoop,
+        tls: bool,
+        names: ReverseDns,
+    ) -> None:
+        self._identity = identity
+        self._now = now
+        self._loop = loop
+        self._tls = tls
+        self._names = names
+        self._mids = Pool("MID", block=ID_BLOCK)
+        self._icids = Pool("ICID", block=ID_BLOCK)
+        self._peers: WeakKeyDictionary[SmtpConnection, Peer] = WeakKeyDictionary()
+        self._look_ups: set[asyncio.Task[None]] = set()
+        self._writer = Writer(store=self._store, tick=self._tick, post=self._post)
+
+    def start(self) -> None:
+        """Read the configuration and fill the number pools, then start the writer. Raises DatabaseError."""
+        self._tick()
+        self._writer.start()
+
+    def stop(self) -> None:
+        """Store what the sessions left, then end the writer. Blocks until then."""
+        self._writer.stop()
+
+    # -- in the writer's thread
+
+    def _post(self, call: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(call)
+
+    def _tick(self) -> None:
+        running.current()
+        for pool in (self._mids, self._icids):
+            if pool.low:
+                pool.refill()
+
+    def _store(self, happenings: Sequence[Happening]) -> None:
+        rules = Rulebook.of(running.current(), hostname=self._identity.hostname, zone=self._identity.zone)
+        store(happenings, rules, now=self._now())
+
+    # -- ConnectionHandler, in the event loop's thread
+
+    def limits(self) -> ConnectionLimits:
+        settings = self._settings()
+        return ConnectionLimits(total=settings.max_connections, per_client=settings.max_connections_per_client)
+
+    def opened(self, connection: SmtpConnection) -> None:
+        name = self._names.known(connection.peer_ip, now=self._loop.time())
+        if name is not None:
+            self._begin(connection, name)
+            return
+        task = self._loop.create_task(self._look_up_and_begin(connection))
+        self._look_ups.add(task)
+        task.add_done_callback(self._look_ups.discard)
+
+    def over_limit(self, connection: SmtpConnection) -> None:
+        icid = self._icids.next()
+        if icid is not None:
+            self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded"))
+
+    def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
+        if is_looping(message.content):
+            self._refuse_loop(connection, message)
+            return
+        arrival = Arrival(self._peers[connection], self._now(), message)
+        self._writer.submit(arrival, lambda answer: connection.answer(answer.code, answer.text))
+
+    def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
+        self._writer.submit(Abandoned(self._peers[connection], self._now(), message))
+
+    def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
+        self._writer.submit(events.InvalidSender(at=self._now(), icid=self._icid(connection), text=text))
+
+    def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
+        self._writer.submit(
+            events.ConnectionTls(at=self._now(), icid=self._icid(connection), protocol=version, cipher=cipher)
+        )
+
+    def tls_failed(self, connection: SmtpConnection, error: Exception) -> None:
+        detail = repr((getattr(error, "errno", None) or 0, getattr(error, "reason", None) or str(error)))
+        self._writer.submit(events.ConnectionTlsFailed(at=self._now(), icid=self._icid(connection), detail=detail))
+
+    def closed(self, connection: SmtpConnection, ending: Ending) -> None:
+        peer = self._peers.get(connection)
+        if peer is None:  # it never began
+            return
+        at = self._now()
+        if ending is Ending.TIMED_OUT:
+            self._writer.submit(events.ConnectionTimedOut(at=at, icid=peer.icid, remote_ip=peer.remote_ip))
+        elif ending is Ending.LOST:
+            self._writer.submit(events.ConnectionLost(at=at, icid=peer.icid))
+        self._writer.submit(events.ConnectionClosed(at=at, icid=peer.icid))
+
+    # -- beginning a connection
+
+    async def _look_up_and_begin(self, connection: SmtpConnection) -> None:
+        name = await self._names.look_up(connection.peer_ip, now=self._loop.time())
+        self._begin(connection, name)
+
+    def _begin(self, connection: SmtpConnection, name: ClientName) -> None:
+        if not connection.is_open:
+            return
+        icid = self._icids.next()
+        if icid is None:
+            connection.refuse(421, "4.3.0 Service not available, try again later")
+            return
+        peer = Peer(
+            icid=icid,
+            interface=INTERFACE,
+            interface_ip=connection.local_ip,
+            remote_ip=connection.peer_ip,
+            reverse_dns=name.name,
+            verified=name.verified,
+        )
+        self._peers[connection] = peer
+        self._writer.submit(_opened_event(peer, self._now()))
+        connection.begin(self._session(), icid=icid)
+
+    def _session(self) -> Session:
+        settings = self._settings()
+        return Session(
+            hostname=self._identity.hostname,
+            access=self._access,
+            next_mid=self._mids.next,
+            limits=Limits(max_message_size=settings.max_message_size, max_recipients=settings.max_recipients),
+            tls_available=self._tls,
+            bare_line_ends=settings.bare_line_ends,
+        )
+
+    def _access(self, recipient: str) -> Access:
+        """Asked at every RCPT, so a committed change is in force for the next recipient of an open session."""
+        return running.held().value(recipient_access).decide(recipient)
+
+    def _settings(self) -> ListenerSettings:
+        return running.held().value(listener_settings)
+
+    def _icid(self, connection: SmtpConnection) -> int:
+        return self._peers[connection].icid
+
+    def _refuse_loop(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
+        """RFC 5321 6.3: a message that has passed too many servers is going round in a circle."""
+        peer = self._peers[connection]
+        at = self._now()
+        aborted = AbortedMessage(
+            mid=message.mid,
+            envelope_sender=message.envelope_sender,
+            recipients=message.recipients,
+            refused=message.refused,
+            invalid=message.invalid,
+            reason=AbortReason.LOOP,
+        )
+        self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message loop"))
+        self._writer.submit(Abandoned(peer, at, aborted))
+        connection.answer(554, "5.4.6 Too many hops, the message is going round in a circle")
+
+
+def _opened_event(peer: Peer, at: datetime) -> events.ConnectionOpened:
+    return events.ConnectionOpened(
+        at=at,
+        icid=peer.icid,
+        interface=peer.interface,
+        interface_ip=peer.interface_ip,
+        remote_ip=peer.remote_ip,
+        reverse_dns=peer.reverse_dns,
+        verified=peer.verified,
+    )
+
+
+async def listen(
+    identity: Identity,
+    *,
+    host: str,
+    port: int,
+    now: Callable[[], datetime],
+    tls_context: ssl.SSLContext | None,
+    ready: Callable[[SmtpServer], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until `stop` is set; then every message in hand gets its answer and is stored. Raises OSError if the
+    address cannot be had, DatabaseError if there is no configuration to begin with."""
+    loop = asyncio.get_running_loop()
+    listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=ReverseDns(_resolver()))
+    await asyncio.to_thread(listener.start)
+    try:
+        server = await serve(listener, host=host, port=port, tls_context=tls_context, reuse_port=True)
+        ready(server)
+        await stop.wait()
+        await server.shutdown()
+    finally:
+        await asyncio.to_thread(listener.stop)
+
+
+def _resolver() -> dns.asyncresolver.Resolver:
+    """The system's resolver; a machine without one has clients without names."""
+    try:
+        return dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return dns.asyncresolver.Resolver(configure=False)

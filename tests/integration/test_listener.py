@@ -1,0 +1,171 @@
+"""The listener as clients meet it: real sockets, real database."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.utils import timezone
+
+from seg_console.config import running
+from seg_console.delivery.models import Delivery
+from seg_console.gateway.certificate import tls_context
+from seg_console.mail.models import Body, Message
+from tests import running_configuration as configuration
+from tests.listening import listening
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    configuration.commit()
+    with listening() as port:
+        yield port
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[str]]:
+    monkeypatch.setattr(settings, "SEG_MAIL_LOG", tmp_path / "mail_logs")
+    return lambda: [line[31:] for line in (tmp_path / "mail_logs").read_text().splitlines()[3:]]
+
+
+def submit(client: smtplib.SMTP, *recipients: str, content: bytes = MESSAGE) -> tuple[int, bytes]:
+    client.mail("alice@example.net")
+    for recipient in recipients:
+        client.rcpt(recipient)
+    return client.data(content)
+
+
+def test_the_answer_to_the_final_dot_names_a_mid_that_is_stored(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo("client.example.net")
+        code, text = submit(client, "bob@corp.example")
+        found = re.fullmatch(rb"ok:  Message (\d+) accepted", text)
+        assert code == 250
+        assert found
+        # Stored before it was said: the row is there while the session is still open.
+        assert Message.objects.get(pk=int(found.group(1))).subject == "Hello"
+        assert Delivery.objects.count() == 2
+
+
+def test_a_foreign_recipient_is_refused_at_rcpt_and_nothing_is_stored(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        client.mail("alice@example.net")
+        assert client.rcpt("someone@elsewhere.example")[0] == 550
+        assert client.docmd("DATA")[0] in {503, 554}
+    assert not Body.objects.exists()
+
+
+def test_a_connection_is_logged_from_its_opening_to_its_close(log: Callable[[], list[str]]) -> None:
+    configuration.commit()
+    with listening() as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo("client.example.net")
+        submit(client, "bob@corp.example", "x@elsewhere.example")
+        client.mail("carol@example.net")
+    lines = log()
+    assert lines[:2] == [
+        "New SMTP ICID 1 interface Data 1 (127.0.0.1) address 127.0.0.1 reverse dns host localhost verified yes",
+        "ICID 1 ACCEPT SG None match ALL SBRS not enabled",
+    ]
+    assert "MID 1 ICID 1 To: <x@elsewhere.example> Rejected by RAT" in lines
+    assert lines[-4:] == [
+        "MID 2 ICID 1 From: <carol@example.net>",
+        "Message aborted MID 2 Receiving aborted by sender",
+        "Message finished MID 2 done",
+        "ICID 1 close",
+    ]
+    assert list(Message.objects.order_by("mid").values_list("mid", "state")) == [(1, "queued"), (2, "aborted")]
+
+
+def test_a_commit_decides_the_next_recipient_of_an_open_session(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        client.mail("alice@example.net")
+        assert client.rcpt("bob@new.example")[0] == 550
+        configuration.commit(recipient_access=[{"recipient": "new.example", "action": "accept"}])
+        deadline = timezone.now() + timedelta(seconds=10)
+        while client.rcpt("bob@new.example")[0] != 250:
+            client.rset()
+            client.mail("alice@example.net")
+            assert timezone.now() < deadline
+
+
+def test_starttls_is_offered_and_told_in_the_log(tmp_path: Path, log: Callable[[], list[str]]) -> None:
+    configuration.commit()
+    context = ssl.create_default_context()
+    with listening(tls_folder=tmp_path / "tls") as port, smtplib.SMTP("127.0.0.1", port) as client:
+        context.load_verify_locations(tmp_path / "tls" / "listener.pem")
+        client._host = "gw1.corp.example"  # type: ignore[attr-defined] - the name the certificate is checked for
+        client.starttls(context=context)
+        client.ehlo()
+        assert submit(client, "bob@corp.example")[0] == 250
+    assert any(re.fullmatch(r"ICID 1 TLS success protocol TLSv1\.[23] cipher \S+", line) for line in log())
+    assert b" with ESMTPS id 1" in bytes(Body.objects.get().content)
+
+
+def test_a_certificate_without_its_key_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match="SEG_TLS_CERTIFICATE and SEG_TLS_KEY go together"):
+        tls_context(certificate="x.pem", key="", folder=tmp_path, hostname="gw", now=timezone.now())
+    with pytest.raises(ImproperlyConfigured, match="cannot be used"):
+        tls_context(certificate="missing.pem", key="missing.key", folder=tmp_path, hostname="gw", now=timezone.now())
+
+
+def test_database_trouble_is_answered_451_and_nothing_is_half_stored(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seg_console.gateway.accept.enqueue", fail_in_transaction)
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        assert submit(client, "bob@corp.example") == (
+            451,
+            b"4.3.0 Message could not be stored, try again later",
+        )
+        assert not Message.objects.exists()
+        assert not Body.objects.exists()
+        monkeypatch.undo()
+        assert submit(client, "bob@corp.example")[0] == 250
+
+
+def fail_in_transaction(*_: Any, **__: Any) -> None:
+    raise OperationalError("disk I/O error")
+
+
+def test_a_message_that_goes_round_in_a_circle_is_refused(port: int) -> None:
+    content = b"Received: from a by b; Mon, 23 Nov 2026 16:40:12 +0000\r\n" * 100 + MESSAGE
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        code, text = submit(client, "bob@corp.example", content=content)
+        assert (code, text[:5]) == (554, b"5.4.6")
+    assert not Body.objects.exists()
+
+
+def test_many_sessions_at_once_get_a_mid_each(port: int) -> None:
+    clients = [smtplib.SMTP("127.0.0.1", port) for _ in range(10)]
+    try:
+        for client in clients:
+            client.ehlo()
+            client.mail("alice@example.net")
+            client.rcpt("bob@corp.example")
+            client.docmd("DATA")
+        for client in clients:
+            client.send(MESSAGE + b".\r\n")
+        answers = [client.getreply() for client in clients]
+    finally:
+        for client in clients:
+            client.close()
+    assert {code for code, _ in answers} == {250}
+    assert len({text for _, text in answers}) == 10
+    assert Body.objects.count() == 10
+    assert running.held().number > 1

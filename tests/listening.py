@@ -1,0 +1,64 @@
+"""The real listener in a thread of the test, on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from pathlib import Path
+
+from django.utils import timezone
+
+from seg_console.gateway.certificate import tls_context
+from seg_console.gateway.listener import Identity, listen
+from seg_console.gateway.transport import SmtpServer
+
+
+@contextmanager
+def listening(*, tls_folder: Path | None = None) -> Iterator[int]:
+    """Yields the port; on the way out everything that was in hand is stored."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    ports: list[int] = []
+    is_ready = threading.Event()
+
+    def ready(server: SmtpServer) -> None:
+        ports.append(server.port)
+        is_ready.set()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(
+                listen(
+                    Identity("gw1.corp.example", UTC),
+                    host="127.0.0.1",
+                    port=0,
+                    now=timezone.now,
+                    tls_context=_context(tls_folder),
+                    ready=ready,
+                    stop=stop,
+                )
+            )
+        finally:
+            loop.close()
+            is_ready.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    is_ready.wait()
+    try:
+        assert ports, "the listener did not start"
+        yield ports[0]
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def _context(folder: Path | None) -> ssl.SSLContext | None:
+    if folder is None:
+        return None
+    return tls_context(certificate="", key="", folder=folder, hostname="gw1.corp.example", now=timezone.now())
