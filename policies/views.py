@@ -199,7 +199,9 @@ def _edit_page(
     status: int = 200,
 ) -> HttpResponse:
     title = _("Edit Incoming Mail Policy") if policy else _("Add Incoming Mail Policy")
-    return render(request, "policies/edit.html", {"title": title, "form": form, "members": members}, status=status)
+    refused = members.is_bound and not members.is_valid()
+    context = {"title": title, "form": form, "members": members, "members_refused": refused}
+    return render(request, "policies/edit.html", context, status=status)
 
 
 def _initial(policy: IncomingMailPolicy | None, all_policies: Sequence[IncomingMailPolicy]) -> dict[str, str]:

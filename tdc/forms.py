@@ -21,7 +21,7 @@ def checked_intake_address(text: str) -> str:
 class ChoiceForm(forms.Form):
     """Where the copies of one policy's clean mail go (seg-webui 3.9)."""
 
-    mode = forms.ChoiceField(label=_("Threat Defense Connector"), widget=forms.RadioSelect)
+    mode = forms.ChoiceField(label=_("Threat Defense Connector"), widget=forms.RadioSelect(attrs={"autofocus": True}))
     address = forms.CharField(
         label=_("Custom Message Intake Address"),
         max_length=320,

@@ -1,0 +1,43 @@
+"""What the tests of pages share: a signed-in browser stand-in, a configured system, and a look at the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.test import Client
+
+from policies.models import IncomingMailPolicy
+from seg_console.accounts.models import User
+from seg_console.accounts.roles import Role
+from seg_console.config import pending, running
+from seg_console.config.models import Configuration
+from tests.configurations import full
+
+PASSPHRASE = "correct horse 9"
+
+
+def person(role: Role = Role.ADMINISTRATOR, name: str = "") -> User:
+    return User.objects.create_user(name or role.value, password=PASSPHRASE, role=role)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def configured(**sections: Any) -> Configuration:
+    """The configuration of tests.configurations, committed; some sections replaced."""
+    running.forget()
+    pending.commit_document(full(**sections), "for the test")
+    return pending.committed()
+
+
+def policy_uid(user: User, name: str) -> UUID:
+    return IncomingMailPolicy.objects.get(configuration=pending.shown_to(user), name=name).uid
+
+
+def htmx(current: str = "/") -> dict[str, str]:
+    """Headers of a request that htmx makes."""
+    return {"HX-Request": "true", "HX-Current-URL": f"http://testserver{current}"}
