@@ -84,6 +84,7 @@ class IncomingMailPolicies(ListSection[Policy]):
     """A policy is found again by its name, whatever its case, and its members by their place in the list."""
 
     identified = True
+    part_models = (PolicyMember,)
 
     def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
         members = _members_by_policy(rows)

@@ -78,6 +78,7 @@ class PolicyKey(Extension[Choice]):
     """`threat_defense_connector` in each object of a section of policies."""
 
     key = "threat_defense_connector"
+    model = PolicyChoice
 
     def __init__(self, section: str, shape: type[Choice]) -> None:
         self.section, self.shape = section, shape

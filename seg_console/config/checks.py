@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -20,8 +21,12 @@ def _domain_pattern(text: str) -> str:
     return "." + check_domain(text[1:]) if text.startswith(".") else check_domain(text)
 
 
+@lru_cache(maxsize=4096)
 def check_host(text: str) -> str:
     """A host name or an IP address without brackets, in its plain spelling. Raises AddressError."""
+    # No name ends in a digit's label or holds a colon; the many names of a long table need not be tried as addresses.
+    if ":" not in text and not text[-1:].isdigit():
+        return check_domain(text)
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -60,22 +61,33 @@ class Document:
 
 def document_of(configuration: Configuration) -> Document:
     """The frozen values of any set, a pending one too."""
-    texts, uids = texts_of(configuration)
-    return Document(texts, uids)
+    found = prints(rows.read(configuration))
+    return Document({key: one.text for key, one in found.items()}, {key: one.uids for key, one in found.items()})
 
 
-def texts_of(configuration: Configuration) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Each section of a set as JSON text, and the uids of the objects of those sections that are referred to."""
-    dumped = _dump(rows.read(configuration))
-    texts = {key: _compact(_value(key, items)) for key, items in dumped.items()}
-    return texts, {
-        key: [str(uid) for uid, _plain in items] for key, items in dumped.items() if registry.section(key).identified
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A section as JSON text, and the uids of its objects if others refer to them."""
+
+    text: str
+    uids: tuple[str, ...]
+
+
+def prints(found: Rows, keys: Iterable[str] | None = None) -> dict[str, Print]:
+    """The print of each section, or of some, from the rows that they are made of."""
+    return {
+        key: Print(
+            _compact(_value(key, items)),
+            tuple(str(uid) for uid, _plain in items) if registry.section(key).identified else (),
+        )
+        for key, items in _dump(found, keys).items()
     }
 
 
 def dump(configuration: Configuration) -> dict[str, Any]:
     """A set as its JSON document."""
-    return plain_of(rows.read(configuration))
+    with rows.collector_paused():
+        return plain_of(rows.read(configuration))
 
 
 def plain_of(found: Rows) -> dict[str, Any]:
@@ -104,19 +116,23 @@ def validate(document: object) -> list[Problem]:
     return _checked(document)[1]
 
 
-def load(document: object, into: Configuration, *, like: Configuration | None = None) -> None:
-    """Make a pending set hold what the document says. Raises InvalidConfiguration, and nothing is changed.
+def problems_in(section: Section[Any], text: str) -> list[Problem]:
+    """All that is wrong with one section, given as JSON text."""
+    return _checked_section(section, json.loads(text), text)[1]
+
+
+def load(document: object, into: Configuration, *, like: Configuration | None = None) -> Rows:
+    """Make a pending set hold what the document says, and return its rows.
 
     Objects that `like` has (by default the set itself) keep their uids: matched by name, domain or place in the list.
+    Raises InvalidConfiguration, and nothing is changed.
     """
-    values, problems = _checked(document)
-    if problems:
-        raise InvalidConfiguration(problems)
-    with transaction.atomic():
+    with rows.collector_paused(), transaction.atomic():
+        values = values_of(document)
         wanted = rows_of(values, known=rows.read(like or into))
-        if like is None:
-            rows.clear(into)
-        rows.write(into, wanted)
+        rows.clear(into)
+        rows.insert(into, wanted)
+    return wanted
 
 
 def rows_of(values: Mapping[str, Any], *, known: Rows) -> Rows:
@@ -150,13 +166,19 @@ def _checked(document: object) -> tuple[dict[str, Any], list[Problem]]:
     values: dict[str, Any] = {}
     for section in registry.sections():
         raw = document[section.key] if section.key in document else _initial(section.key)
-        problems += section.check(raw)
-        try:
-            values[section.key] = registry.adapter(section.key).validate_json(_compact(raw))
-            problems += _same_after_all(section, values[section.key], raw)
-        except ValidationError as error:
-            problems += problems_of(error, section.key, registry.annotation(section.key))
+        values[section.key], found = _checked_section(section, raw, _compact(raw))
+        problems += found
     return values, problems
+
+
+def _checked_section(section: Section[Any], raw: object, text: str) -> tuple[Any, list[Problem]]:
+    """A section's value, None if it has none, and all that is wrong with it. `text` is `raw` as JSON."""
+    problems = list(section.check(raw))
+    try:
+        value = registry.adapter(section.key).validate_json(text)
+    except ValidationError as error:
+        return None, problems + problems_of(error, section.key, registry.annotation(section.key))
+    return value, problems + _same_after_all(section, value, raw)
 
 
 def _same_after_all(section: Section[Any], items: Any, raw: Any) -> list[Problem]:
@@ -168,9 +190,12 @@ def _same_after_all(section: Section[Any], items: Any, raw: Any) -> list[Problem
     return [registry.twice(section, again, first, raw) for again, first in found if again not in typed]
 
 
-def _dump(found: Rows) -> dict[str, list[tuple[UUID, dict[str, Any]]]]:
+def _dump(found: Rows, keys: Iterable[str] | None = None) -> dict[str, list[tuple[UUID, dict[str, Any]]]]:
+    wanted = None if keys is None else set(keys)
     dumped = {}
     for section in registry.sections():
+        if wanted is not None and section.key not in wanted:
+            continue
         items = section.dump(found)
         for extension in registry.extensions(section.key):
             values = extension.dump(found)

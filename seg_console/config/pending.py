@@ -170,7 +170,14 @@ def commit(user: User, comment: str, *, overwrite: bool = False, seen: int | Non
             raise NothingPending
         if pending.based_on_id != newest.pk:
             _merge(pending, newest, overwrite=overwrite and seen in {None, newest.number})
-        result = _make_committed(pending, newest, comment=comment, author=user)
+        changed = rows.changed_models(newest, pending)
+        if not changed:
+            pending.delete()
+            return Committed(_number_of(newest), changed=False)
+        result = Committed(_number_of(newest) + 1)
+        pending.based_on = newest
+        found = commits.checked_prints(pending, newest, changed)
+        commits.number(pending, result.number, found, comment=comment, author=user)
     running.look_again()
     return result
 
@@ -183,8 +190,13 @@ def commit_document(content: object, comment: str, *, author: User | None = None
     with transaction.atomic():
         newest = commits.lock()
         pending = commits.new_pending(None, based_on=newest)
-        document.load(content, pending, like=newest)
-        result = _make_committed(pending, newest, comment=comment, author=author)
+        # The document has been checked, and these are its rows: nothing needs to be read back.
+        found = document.load(content, pending, like=newest)
+        if not rows.differ(newest, pending):
+            pending.delete()
+            return Committed(_number_of(newest), changed=False)
+        result = Committed(_number_of(newest) + 1)
+        commits.number(pending, result.number, document.prints(found), comment=comment, author=author)
     running.look_again()
     return result
 
@@ -201,13 +213,9 @@ def _base(pending: Configuration) -> Configuration:
     return pending.based_on
 
 
-def _make_committed(pending: Configuration, newest: Configuration, *, comment: str, author: User | None) -> Committed:
-    assert newest.number is not None
-    if not rows.differ(newest, pending):
-        pending.delete()
-        return Committed(newest.number, changed=False)
-    commits.number(pending, newest.number + 1, comment=comment, author=author)
-    return Committed(newest.number + 1)
+def _number_of(configuration: Configuration) -> int:
+    assert configuration.number is not None, "only a committed set is asked for its number"
+    return configuration.number
 
 
 def _remove(pending: Configuration, whole: Sequence[ConfigurationObject]) -> None:
@@ -239,10 +247,8 @@ def _merge(pending: Configuration, newest: Configuration, *, overwrite: bool) ->
     my_edits, their_edits = _edits(mine), _edits(theirs)
     merged = merge(my_edits, their_edits)
     if merged.clashes and not overwrite:
-        assert newest.number is not None
-        raise Collisions(
-            _readable(merged.clashes, mine, theirs, base=base, pending=pending, newest=newest), newest.number
-        )
+        found = _readable(merged.clashes, mine, theirs, base=base, pending=pending, newest=newest)
+        raise Collisions(found, _number_of(newest))
     pairs = [(model, uid, pair[1]) for model, by_uid in theirs.items() for uid, pair in by_uid.items()]
     carried = [(model, uid, new) for model, uid, new in pairs if Key(model._meta.label, str(uid)) in merged.apply]
     for model in {model for model, _uid, new in carried if new is None}:

@@ -40,6 +40,8 @@ class Section(ABC, Generic[Value]):
     place: int
     shape: type[Shape]
     model: type[ConfigurationObject]
+    # Those of its parts that are rows of their own.
+    part_models: tuple[type[ConfigurationObject], ...] = ()
     # Whether others refer to its objects by uid, which is then kept beside the committed text.
     identified = False
     many = False
@@ -142,6 +144,7 @@ class Extension(ABC, Generic[S]):
     section: str
     key: str
     shape: type[S]
+    model: type[ConfigurationObject]
 
     @abstractmethod
     def dump(self, rows: Rows) -> Mapping[UUID, Plain]:
@@ -182,6 +185,12 @@ def section(key: str) -> Section[Any]:
 
 def extensions(key: str) -> list[Extension[Any]]:
     return [extension for extension in _extensions if extension.section == key]
+
+
+def models_of(key: str) -> set[type[ConfigurationObject]]:
+    """The models whose rows a section's value is made of, extensions included."""
+    here = _sections[key]
+    return {here.model, *here.part_models, *(extension.model for extension in extensions(key))}
 
 
 @cache

@@ -3,13 +3,16 @@ number of objects."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.apps import apps
 from django.db import connection
+from django.db.models import QuerySet
 
 from seg_console.config.models import Configuration, ConfigurationObject
 
@@ -44,10 +47,23 @@ class Rows:
             yield from rows
 
 
-def read(configuration: Configuration) -> Rows:
-    """All rows of a set, one query for each model."""
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking tens of thousands of new rows over and over: half of the time of a
+    large set, and none of them is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def read(configuration: Configuration, only: Iterable[Model] | None = None) -> Rows:
+    """All rows of a set, or those of some models; one query for each model."""
     found = Rows()
-    for model in models():
+    for model in models() if only is None else only:
         found.add(_default_manager(model).filter(configuration=configuration))
     return found
 
@@ -74,11 +90,18 @@ def write(configuration: Configuration, rows: Iterable[ConfigurationObject]) -> 
     Replaced rows are deleted and inserted, not updated, because two objects may have exchanged their names and an
     update would meet the unique constraint half-way.
     """
+    batch = list(rows)
+    for model in {type(row) for row in batch}:
+        remove(configuration, model, [row.uid for row in batch if type(row) is model])
+    insert(configuration, batch)
+
+
+def insert(configuration: Configuration, rows: Iterable[ConfigurationObject]) -> None:
+    """Put rows into a set that has none of them; they belong to it afterwards."""
     for model, run in groupby(sorted(rows, key=lambda row: row._meta.label), key=type):
         batch = list(run)
-        remove(configuration, model, [row.uid for row in batch])
         for row in batch:
-            row.pk, row.configuration = None, configuration
+            row.pk, row.configuration_id = None, configuration.pk
         _default_manager(model).bulk_create(batch)
 
 
@@ -113,7 +136,12 @@ def difference(before: Configuration, after: Configuration) -> Difference:
 
 def differ(before: Configuration, after: Configuration) -> bool:
     """Whether two sets hold different configuration; stops at the first model that does."""
-    return any(_only_in(model, before, after) or _only_in(model, after, before) for model in models())
+    return any(_differs(model, before, after) for model in models())
+
+
+def changed_models(before: Configuration, after: Configuration) -> set[Model]:
+    """Models of which the two sets do not hold the same."""
+    return {model for model in models() if _differs(model, before, after)}
 
 
 def names(configuration: Configuration, model: Model, uids: Collection[UUID]) -> dict[UUID, str]:
@@ -122,11 +150,22 @@ def names(configuration: Configuration, model: Model, uids: Collection[UUID]) ->
     return {row.uid: row.display_name() for row in rows}
 
 
+def _differs(model: Model, one: Configuration, other: Configuration) -> bool:
+    return any(_difference(model, *pair)[:1] for pair in ((one, other), (other, one)))
+
+
 def _only_in(model: Model, one: Configuration, other: Configuration) -> dict[UUID, ConfigurationObject]:
-    fields = ["uid", *model.value_fields()]
-    rows = _default_manager(model).order_by().values_list(*fields)
-    found = rows.filter(configuration=one).difference(rows.filter(configuration=other))
-    return {values[0]: model(**dict(zip(fields, values, strict=True))) for values in found}
+    fields = _compared(model)
+    return {values[0]: model(**dict(zip(fields, values, strict=True))) for values in _difference(model, one, other)}
+
+
+def _difference(model: Model, one: Configuration, other: Configuration) -> QuerySet[Any, tuple[Any, ...]]:
+    rows = _default_manager(model).order_by().values_list(*_compared(model))
+    return rows.filter(configuration=one).difference(rows.filter(configuration=other))  # type: ignore[no-any-return]
+
+
+def _compared(model: Model) -> list[str]:
+    return ["uid", *model.value_fields()]
 
 
 def _default_manager(model: type[Row]):  # type: ignore[no-untyped-def]

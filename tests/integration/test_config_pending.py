@@ -41,6 +41,11 @@ def shown(user: User, model: type[Any], **where: Any) -> Any:
     return model.objects.get(configuration=pending.shown_to(user), **where)
 
 
+def kept_prints() -> dict[str, document.Print]:
+    kept = CommittedSection.objects.filter(configuration=pending.committed())
+    return {section.key: document.Print(section.text, tuple(section.uids)) for section in kept}
+
+
 def change_route(user: User, domain: str, host: str) -> None:
     found = shown(user, SmtpRoute, domain=domain)
     found.hosts = [{"host": host, "port": 25, "priority": 0}]
@@ -81,10 +86,17 @@ def test_the_full_document_comes_back_from_the_database_as_it_was() -> None:
 
 def test_the_print_kept_with_a_committed_set_says_what_its_rows_say() -> None:
     pending.commit_document(FULL, "first")
-    texts, uids = document.texts_of(pending.committed())
-    kept = CommittedSection.objects.filter(configuration=pending.committed())
-    assert {section.key: section.text for section in kept} == texts
-    assert {section.key: section.uids for section in kept if section.uids} == uids
+    assert kept_prints() == document.prints(rows.read(pending.committed()))
+
+
+def test_a_commit_takes_over_the_prints_of_what_it_did_not_change(ann: User) -> None:
+    pending.commit_document(FULL, "first")
+    before = kept_prints()
+    change_route(ann, "corp.example", "10.0.0.9")
+    pending.commit(ann, "")
+    after = kept_prints()
+    assert after == document.prints(rows.read(pending.committed()))
+    assert {key for key in after if after[key] != before[key]} == {"smtp_routes"}
 
 
 def test_loading_what_is_committed_already_commits_nothing() -> None:
