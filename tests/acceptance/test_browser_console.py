@@ -1,0 +1,211 @@
+"""An administrator's tasks in a real browser, with htmx and under the real Content-Security-Policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from seg_console.accounts.models import User
+from seg_console.config import document, pending
+from seg_console.delivery.models import HostStatus
+from tests.pages import PASSPHRASE, configured, person
+from tests.programs import require_program
+
+# Chromium as Debian packages it; it may run as root in a container, and asks nothing of the network.
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = (360, 1280, 1920)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:No directory at"),
+    pytest.mark.usefixtures("redis"),
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = require_program("chromium", "chromium")
+    # Playwright runs an event loop in this thread; Django would take every query for one made inside a coroutine.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def admin() -> User:
+    configured()
+    return person(name="admin")
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer, admin: User) -> Iterator[Page]:
+    """A signed-in page that fails the test on a script error or a breach of the Content-Security-Policy."""
+    faults: list[str] = []
+    with browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900}) as context:
+        opened = context.new_page()
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+        opened.goto("/mail-policies/incoming/")
+        opened.get_by_label("Username").fill(admin.username)
+        opened.get_by_label("Passphrase").fill(PASSPHRASE)
+        opened.get_by_role("button", name="Login").click()
+        expect(opened.get_by_role("heading", name="Incoming Mail Policies")).to_be_visible()
+        yield opened
+    assert not faults
+
+
+def test_a_policys_choice_is_toggled_in_its_cell_reviewed_and_committed(page: Page) -> None:
+    row = page.get_by_role("row").filter(has_text="Finance")
+    expect(page.get_by_text("No Changes Pending")).to_be_visible()
+    row.get_by_role("link", name="Threat Defense Connector of Finance").click()
+    row.get_by_label("Custom Message Intake Address").first.check()
+    row.get_by_role("textbox").fill("no address")
+    row.get_by_role("button", name="Submit").click()
+    expect(row.get_by_text('"no address" has no @')).to_be_visible()
+    row.get_by_role("textbox").fill("new@intake.example")
+    row.get_by_role("button", name="Submit").click()
+    expect(row.get_by_text("new@intake.example")).to_be_visible()
+    expect(page.get_by_text("Success —")).to_be_visible()
+    page.get_by_role("link", name="Commit Changes »").click()
+    expect(page.get_by_text("new@intake.example")).to_be_visible()
+    page.get_by_label("Comment (optional)").fill("A new account")
+    page.get_by_role("button", name="Commit Changes").click()
+    expect(page.get_by_text("have been committed as configuration 3")).to_be_visible()
+    expect(page.get_by_role("heading", name="Incoming Mail Policies")).to_be_visible()
+    choice = document.dump(pending.committed())["incoming_mail_policies"][0]["threat_defense_connector"]
+    assert choice == {"mode": "custom", "address": "new@intake.example"}
+
+
+def test_cancel_in_the_cell_puts_back_what_was_there_and_the_focus_with_it(page: Page) -> None:
+    row = page.get_by_role("row").filter(has_text="Board")
+    row.get_by_role("link", name="Threat Defense Connector of Board").click()
+    expect(row.get_by_role("radio").first).to_be_focused()
+    row.get_by_role("link", name="Cancel").click()
+    expect(row.get_by_role("link", name="Threat Defense Connector of Board")).to_be_focused()
+    expect(page.get_by_text("No Changes Pending")).to_be_visible()
+
+
+def test_the_connector_is_set_up_by_keyboard_alone(page: Page) -> None:
+    page.get_by_role("navigation", name="Main").get_by_text("Security Services").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="Threat Defense Connector Settings")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Edit Settings…").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Message Intake Address").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("keys@intake.example")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Threat Defense Connector Settings", level=1)).to_be_visible()
+    expect(page.get_by_text("keys@intake.example").first).to_be_visible()
+    page.get_by_role("link", name="Commit Changes »").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Commit Changes").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("have been committed")).to_be_visible()
+    settings = document.dump(pending.committed())["threat_defense_connector"]
+    assert settings["message_intake_address"] == "keys@intake.example"
+
+
+def test_menus_open_one_at_a_time_and_close_on_escape(page: Page) -> None:
+    monitor = page.locator("details.menu").filter(has_text="Overview")
+    policies = page.locator("details.menu").filter(has_text="Incoming Mail Policies")
+    monitor.locator("summary").click()
+    policies.locator("summary").click()
+    expect(monitor).not_to_have_attribute("open", "")
+    expect(policies).to_have_attribute("open", "")
+    page.keyboard.press("Escape")
+    expect(policies).not_to_have_attribute("open", "")
+    expect(policies.locator("summary")).to_be_focused()
+
+
+def test_a_policy_is_added_with_two_rows_of_users(page: Page) -> None:
+    page.get_by_role("link", name="Add Policy…").click()
+    page.get_by_label("Policy Name").fill("Sales")
+    page.get_by_label("Insert Before Policy").select_option(label="1 (Finance)")
+    page.get_by_label("Recipients", exact=True).fill("@sales.corp.example")
+    page.get_by_role("button", name="Add User…").click()
+    page.get_by_label("Following Senders", exact=True).nth(1).check()
+    page.get_by_label("Senders", exact=True).nth(1).fill("@customer.example, @.customer.example")
+    page.get_by_label("Any Recipient").nth(1).check()
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("row").nth(1)).to_contain_text("Sales")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("@customer.example or @.customer.example")
+
+
+def test_delivery_status_refreshes_itself_and_keeps_sort_and_focus(page: Page) -> None:
+    HostStatus.objects.create(kind="ordinary", domain="corp.example", destination="corp.example", delivered=1)
+    page.clock.install()
+    page.goto("/monitor/delivery-status/")
+    page.get_by_role("link", name="Destination Domain").click()
+    expect(page.get_by_role("columnheader", name="Destination Domain")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_label("Refresh").select_option(label="10 s")
+    expect(page.locator("#destinations")).to_have_attribute("hx-trigger", "every 10s")
+    link = page.get_by_role("link", name="the.tdc.queue")
+    link.focus()
+    HostStatus.objects.create(kind="tdc", domain="intake.example", destination="the.tdc.queue", delivered=4560)
+    page.clock.run_for(11_000)
+    expect(page.get_by_role("row").filter(has_text="the.tdc.queue")).to_contain_text("4,560")
+    expect(link).to_be_focused()
+    expect(page.get_by_role("columnheader", name="Destination Domain")).to_have_attribute("aria-sort", "ascending")
+
+
+def test_an_ended_session_goes_to_sign_in_and_back_from_inside_a_cell(page: Page) -> None:
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Threat Defense Connector of Finance").click()
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Login").click()
+    expect(page.get_by_role("heading", name="Incoming Mail Policies")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_the_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    hrefs = page.locator(".band .menu-panel a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert hrefs
+    for href in [
+        *hrefs,
+        "/mail-policies/incoming/add/",
+        "/uncommitted-changes/",
+        "/monitor/message-tracking/?search=1",
+    ]:
+        page.goto(href)
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, f"{href} is {wider} px wider than {width} px"
+
+
+def test_everything_works_without_javascript(browser: Browser, live_server: LiveServer, admin: User) -> None:
+    with browser.new_context(base_url=live_server.url, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/mail-policies/incoming/")
+        page.get_by_label("Username").fill(admin.username)
+        page.get_by_label("Passphrase").fill(PASSPHRASE)
+        page.get_by_role("button", name="Login").click()
+        page.get_by_role("link", name="Threat Defense Connector of Finance").click()
+        page.get_by_label("No Scan").check()
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_role("link", name="Commit Changes »").click()
+        page.get_by_role("button", name="Commit Changes").click()
+        expect(page.get_by_text("have been committed")).to_be_visible()
+        page.locator("details.menu").filter(has_text="Delivery Status").locator("summary").click()
+        page.get_by_role("link", name="Delivery Status").click()
+        expect(page.get_by_role("link", name="the.tdc.queue")).to_be_visible()
+        page.get_by_text("Options").click()
+        page.get_by_role("button", name="Log Out").click()
+        expect(page.get_by_role("button", name="Login")).to_be_visible()
