@@ -46,9 +46,24 @@ class Addition:
     check: Callable[[], bool]
 
 
-def launch(*, say: Say, addition: Addition | None = None, when_ready: Callable[[threading.Event], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is known once everything answers: the event that is set when it is to stop, and the passphrase of the
+    first administrator where it was generated in this run, else the empty string."""
+
+    stopping: threading.Event
+    passphrase: str
+
+
+def launch(
+    *,
+    say: Say,
+    when_ready: Callable[[Ready], None],
+    addition: Addition | None = None,
+    prepare: Callable[[], None] = lambda: None,
+) -> None:
     """Check, prepare, start everything, call `when_ready` in a thread once it really answers, and run until told to
-    stop. `when_ready` gets an event that is set when it should give up waiting.
+    stop. `prepare` is called when the data folder is ours, before the database is touched.
 
     Raises PreflightError when it cannot start and SupervisionError when a process gives up.
     """
@@ -58,19 +73,15 @@ def launch(*, say: Say, addition: Addition | None = None, when_ready: Callable[[
         check_folder(data_folder / "log")
         check_ports([*_ports(), *(addition.ports if addition else ())])
         first = _redis_process()
+        prepare()
         say("Preparing the database ...")
         passphrase = _prepare_database()
         processes = [*first, *([addition.process] if addition else []), *PROCESSES]
         checks: dict[str, Callable[[], bool]] = dict(_checks())
         if addition:
             checks[addition.process.name] = addition.check
-
-        def ready(stopping: threading.Event) -> None:
-            _say_addresses(say, passphrase)
-            when_ready(stopping)
-
         say("Starting " + ", ".join(process.name for process in processes) + " ...")
-        asyncio.run(_run(processes, checks, ready, say))
+        asyncio.run(_run(processes, checks, lambda stopping: when_ready(Ready(stopping, passphrase)), say))
         say("Stopped.")
 
 
@@ -116,8 +127,9 @@ def _prepare_database() -> str:
     return passphrase
 
 
-def _say_addresses(say: Say, passphrase: str) -> None:
-    word = f"passphrase {passphrase}  (shown this once)" if passphrase else "passphrase as set before"
+def say_addresses(say: Say, passphrase: str) -> None:
+    """Where to look, and with what; an empty passphrase is one that was set before."""
+    word = f"passphrase {passphrase}" if passphrase else "passphrase as set before"
     say(f"Console: http://{_reach(settings.SEG_HTTP_HOST)}:{settings.SEG_HTTP_PORT}  (user {ADMIN_NAME}, {word})")
     say(f"SMTP: {_reach(settings.SEG_SMTP_HOST)}:{settings.SEG_SMTP_PORT}")
     say("Ctrl-C stops everything.")

@@ -41,7 +41,8 @@ LOG_FILES_KEPT = 3
 TERMINAL_LINES = 10
 TERMINAL_WINDOW_S = 10.0
 
-_LEVEL = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
+# As a word of its own: celery's banner says `[stderr]@%WARNING`.
+_LEVEL = re.compile(r"(?<![\w%])(WARNING|ERROR|CRITICAL)\b")
 
 
 class SupervisionError(Exception):

@@ -169,7 +169,8 @@ def _splits(writer: _Writer) -> list[Sample]:
             "New prices", "quentin@vendor.example", [ANNA, BORIS, LEDGER, PAYROLL, CEO], ["default", "custom", "custom"]
         ),
         writer.sample("Press review", "press@news.example", [ANNA, CEO], ["custom"]),
-        writer.sample("Delivery note and invoice", "rosa@vendor.example", [LUNCH, LEDGER], ["default", "custom"]),
+        # "Following Recipients are Not" asks about the whole message: with LUNCH among them, Finance takes nobody.
+        writer.sample("Delivery note and invoice", "rosa@vendor.example", [LUNCH, LEDGER], ["default"]),
         writer.sample(
             "Everything at once",
             "sven@customer.example",

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from seg_console.launch import launch
+from seg_console.launch import Ready, launch, say_addresses
 from seg_console.preflight import PreflightError
 from seg_console.supervisor import SupervisionError
 
@@ -15,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            launch(say=self._say, when_ready=_nothing_more)
+            launch(say=self._say, when_ready=self._ready)
         except (PreflightError, SupervisionError) as error:
             raise CommandError(str(error)) from error
 
@@ -23,6 +22,7 @@ class Command(BaseCommand):
         self.stdout.write(line)
         self.stdout.flush()
 
-
-def _nothing_more(_stopping: threading.Event) -> None:
-    """A system for real use has nothing to do of its own accord once it runs."""
+    def _ready(self, ready: Ready) -> None:
+        say_addresses(self._say, ready.passphrase)
+        if ready.passphrase:
+            self._say("The passphrase is shown this once; `manage.py changepassword admin` sets another.")

@@ -1,0 +1,125 @@
+"""The whole program, started and ended as people and accidents do."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from seg_console.launch import smtp_answers
+from tests.running_system import System, started, wait_until
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system for all tests that leave it running."""
+    with started("up", tmp_path_factory.mktemp("up")) as system:
+        system.wait_until_ready()
+        yield system
+
+
+@pytest.fixture
+def own_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One to be ended."""
+    with started("up", tmp_path_factory.mktemp("up")) as system:
+        system.wait_until_ready()
+        yield system
+
+
+def test_it_says_where_to_look_once_everything_answers(system: System) -> None:
+    assert f"Console: http://127.0.0.1:{system.http_port}  (user admin, passphrase " in system.said
+    assert f"SMTP: 127.0.0.1:{system.smtp_port}" in system.output
+    assert smtp_answers("127.0.0.1", system.smtp_port)
+
+
+def test_ctrl_c_stops_everything_cleanly(own_system: System) -> None:
+    family = own_system.family()
+
+    own_system.process.send_signal(signal.SIGINT)
+
+    assert own_system.wait_for_end() == 0, own_system.said
+    assert own_system.output[-2:] == ["Stopping ...", "Stopped."]
+    assert not [process for process in family if process.is_running()]
+
+
+def test_nothing_outlives_a_killed_up(own_system: System) -> None:
+    family = own_system.family()
+
+    own_system.process.kill()
+
+    psutil.wait_procs(family, timeout=20)
+    assert not [process for process in family if process.is_running()]
+
+
+def test_a_process_that_dies_is_started_again_and_named(system: System) -> None:
+    victim = system.child("manage.py listen")
+
+    victim.kill()
+
+    wait_until(lambda: "listener ended with signal SIGKILL" in system.said, what="the ending is told")
+    wait_until(lambda: smtp_answers("127.0.0.1", system.smtp_port), what="the listener answers again")
+    assert system.child("manage.py listen").pid != victim.pid
+
+
+def test_a_second_start_on_the_same_data_folder_is_refused(system: System) -> None:
+    with started("up", system.data_folder) as second:
+        assert second.wait_for_end() == 1
+
+    assert f"SEG Console is already running on {system.data_folder} (process {system.process.pid})" in second.said
+
+
+def test_each_process_has_a_log_of_its_own(system: System) -> None:
+    logs = {path.stem for path in (system.data_folder / "log").glob("*.log")}
+
+    assert {"redis", "listener", "console", "worker", "connector", "beat"} <= logs
+
+
+def test_embedded_redis_has_no_tcp_port(system: System) -> None:
+    assert not system.child("redis-server").net_connections("tcp")
+
+
+@pytest.mark.parametrize(
+    ("variable", "purpose"), [("SEG_HTTP_PORT", "the web console"), ("SEG_SMTP_PORT", "the SMTP listener")]
+)
+def test_a_taken_port_is_named_with_the_way_to_change_it(tmp_path: Path, variable: str, purpose: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with started("up", tmp_path, **{variable: str(port)}) as system:
+            assert system.wait_for_end() == 1
+
+    sentence = f"Port {port} on 127.0.0.1, for {purpose}, is taken by another program: set {variable} to another one."
+    assert system.output == [f"CommandError: {sentence}"]
+
+
+def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with started("up", tmp_path / "file" / "data", SEG_SECRET_KEY="given") as system:
+        assert system.wait_for_end() == 1
+
+    [line] = system.output
+    assert "cannot be written to" in line
+    assert "SEG_DATA_DIR" in line
+
+
+def test_a_redis_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    with started("up", tmp_path, REDIS_URL="redis://127.0.0.1:1/0") as system:
+        assert system.wait_for_end() == 1
+
+    assert system.output == [
+        "CommandError: The Redis that REDIS_URL names does not answer: start it, or unset REDIS_URL."
+    ]
+
+
+def test_a_process_that_keeps_ending_stops_everything_and_says_why(tmp_path: Path) -> None:
+    with started("up", tmp_path, SEG_TLS_CERTIFICATE="/nonexistent", SEG_TLS_KEY="/nonexistent") as system:
+        assert system.wait_for_end() == 1
+
+    assert "listener ended with exit code 1: " in system.said
+    assert "It keeps ending, so everything is stopped; see" in system.output[-1]

@@ -1,0 +1,153 @@
+"""Starts `manage.py up` or `demo` as a person would, on a data folder and ports of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+READY_LINE = "Ctrl-C stops everything."
+DEADLINE_S = 90.0
+
+
+def free_port_block(count: int) -> int:
+    """The first of `count` ports in a row that nobody uses now."""
+    while True:
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            start: int = first.getsockname()[1]
+        if start + count < 65536 and all(_is_free(port) for port in range(start, start + count)):
+            return start
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until(is_so: Callable[[], bool], *, what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Poll until it is so; fails with `what` after the deadline."""
+    deadline = time.monotonic() + deadline_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {deadline_s:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+class System:
+    """One start of the program. `output` grows as it speaks."""
+
+    def __init__(self, command: str, data_folder: Path, **environment: str) -> None:
+        ports = free_port_block(5)
+        self.http_port, self.smtp_port, self.lab_port = ports, ports + 1, ports + 2
+        self.data_folder = data_folder
+        self.output: list[str] = []
+        # The tests' own settings and database are theirs alone.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SEG_") and name not in {"DATABASE_URL", "REDIS_URL"}
+        }
+        self.environment: Mapping[str, str] = inherited | {
+            "DJANGO_SETTINGS_MODULE": "seg_console.settings",
+            "SEG_DATA_DIR": str(data_folder),
+            "SEG_HTTP_PORT": str(self.http_port),
+            "SEG_SMTP_PORT": str(self.smtp_port),
+            "SEG_LAB_PORT": str(self.lab_port),
+            "SEG_HOSTNAME": "gw1.corp.example",
+            **environment,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", command],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line.rstrip("\n"))
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self.output)
+
+    def wait_until_ready(self) -> None:
+        wait_until(
+            lambda: READY_LINE in self.output or self.process.poll() is not None, what=f"ready; said: {self.said}"
+        )
+        assert self.process.poll() is None, self.said
+
+    def wait_for_end(self) -> int:
+        """Its exit code, once it has ended and everything it said is in `output`."""
+        code = self.process.wait(DEADLINE_S)
+        self._reader.join(5)
+        return code
+
+    def close(self) -> None:
+        assert self.process.stdout is not None
+        self._reader.join(5)
+        self.process.stdout.close()
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, word: str) -> psutil.Process:
+        """The direct child whose command holds `word`."""
+        [found] = [child for child in psutil.Process(self.process.pid).children() if word in " ".join(child.cmdline())]
+        return found
+
+    def manage(self, *arguments: str) -> str:
+        """What another management command says on the same data folder; fails when it fails."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@contextmanager
+def started(command: str, data_folder: Path, **environment: str) -> Iterator[System]:
+    """The program, stopped at the end with everything it started."""
+    system = System(command, data_folder, **environment)
+    family: list[psutil.Process] = []
+    try:
+        yield system
+    finally:
+        if system.process.poll() is None:
+            family = system.family()
+            system.process.send_signal(signal.SIGTERM)
+            try:
+                system.process.wait(30)
+            except subprocess.TimeoutExpired:
+                system.process.kill()
+                system.process.wait()
+        system.close()
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
