@@ -14,8 +14,8 @@ LONGEST_VALUE = 1000
 
 
 def _domain_pattern(text: str) -> str:
-    if text == "ALL":
-        return text
+    if text.upper() == "ALL":
+        return "ALL"
     if text.startswith("["):
         return check_address(f"user@{text}").removeprefix("user@")
     return "." + check_domain(text[1:]) if text.startswith(".") else check_domain(text)

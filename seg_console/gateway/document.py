@@ -16,7 +16,10 @@ from seg_console.mail.addresses import check_address, check_domain, check_local_
 
 
 def check_recipient(text: str) -> str:
-    """`example.com`, `.example.com`, `user@example.com` or `user@`, in lower case. Raises AddressError."""
+    """`example.com`, `.example.com`, `user@example.com` or `user@`, in lower case. Raises ValueError, a sentence."""
+    if text.upper() == "ALL":
+        # As a domain it would be taken, and match nothing.
+        raise ValueError(_("there is no row ALL here: what no row matches is refused."))
     local, at, domain = text.rpartition("@")
     if not at:
         return "." + check_domain(text[1:]) if text.startswith(".") else check_domain(text)

@@ -203,7 +203,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "default_policy.threat_defense_connector.mode",
         "give one of 'no_scan', 'default' or 'custom'.",
     ),
-    ({"recipient_access": [{"recipient": "ALL", "action": "accept"}, {}]}, "recipient_access[1].action", "required"),
+    ({"recipient_access": [{"recipient": "ALL"}]}, "recipient_access[0].recipient", "there is no row ALL here"),
+    ({"recipient_access": [{"recipient": "ALL"}]}, "recipient_access[0].action", "required"),
     (
         {"recipient_access": [{"recipient": "a.example", "action": "accept", "response": {"code": 550, "text": "x"}}]},
         "recipient_access[0].response",
