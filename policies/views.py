@@ -72,10 +72,11 @@ class Table:
         return cls(_in_order(configuration), members)
 
     def said(self) -> dict[UUID, tuple[Any, ...]]:
-        """What can be told apart of each policy: its name, its place among the others, its users."""
+        """What tells a changed policy from an unchanged one. Its position, not its number: one inserted before it
+        changes the number of every policy behind and none of them."""
         return {
-            policy.uid: (policy.name, order, [member.values() for member in self.members.get(policy.uid, ())])
-            for order, policy in enumerate(self.policies, start=1)
+            policy.uid: (policy.name, policy.position, [member.values() for member in self.members.get(policy.uid, ())])
+            for policy in self.policies
         }
 
 

@@ -263,11 +263,16 @@ def test_a_changed_policy_and_a_changed_cell_are_marked_pending(user: User, clie
     rows = {row.name: row for row in client.get(reverse("policies:list")).context["rows"]}
     assert {name for name, row in rows.items() if row.choice.is_pending} == {"Board"}
     assert not any(row.is_pending for row in rows.values())
-    data = policy_form(member(0), name="Treasury")
+    data = policy_form(member(0), name="Treasury", before=str(policy_uid(user, "Board")))
     client.post(reverse("policies:edit", args=[policy_uid(user, "Finance")]), data)
     rows = {row.name: row for row in client.get(reverse("policies:list")).context["rows"]}
-    # Moved to the end, it pushes the other up: both stand elsewhere than in the committed set.
-    assert {name for name, row in rows.items() if row.is_pending} == {"Treasury", "Board"}
+    assert {name for name, row in rows.items() if row.is_pending} == {"Treasury"}
+
+
+def test_a_policy_inserted_first_gives_the_others_new_numbers_and_changes_none(user: User, client: Client) -> None:
+    client.post(reverse("policies:add"), policy_form(member(0), before=str(policy_uid(user, "Finance"))))
+    rows = client.get(reverse("policies:list")).context["rows"]
+    assert [(row.name, row.is_pending) for row in rows[:3]] == [("New", True), ("Finance", False), ("Board", False)]
 
 
 def test_the_connector_settings_are_submitted_whole(user: User, client: Client) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from seg_console.config.changes import Action, Change
+from seg_console.config.changes import Action, Change, FieldChange
 from seg_console.ui import times
 
 register = template.Library()
@@ -71,6 +71,12 @@ def change_title(change: Change | None) -> str:
     if change.name and change.name.casefold() != change.label.casefold():
         title = f"{title} {change.name}" if change.within else f"{title} “{change.name}”"
     return _now("%(part)s of “%(whole)s”") % {"part": title, "whole": change.within} if change.within else title
+
+
+@register.filter
+def telling_fields(change: Change) -> list[FieldChange]:
+    """Fields of a change that say something: an added object's empty ones do not."""
+    return [field for field in change.fields if field.old or field.new]
 
 
 @register.filter
