@@ -1,0 +1,44 @@
+"""Times and CSV cells as pages write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from seg_console.accounts.roles import PRIVILEGES, Privilege, Role, allows
+from seg_console.ui.spreadsheet import safe_cell
+from seg_console.ui.times import status_time, tracking_time
+
+AT = datetime(2024, 2, 17, 3, 19, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "tracking", "status"),
+    [
+        ("America/Chicago", "16 Feb 2024 21:19:22 (GMT -06:00)", "Fri Feb 16 21:19:22 2024 CST"),
+        ("Asia/Kolkata", "17 Feb 2024 08:49:22 (GMT +05:30)", "Sat Feb 17 08:49:22 2024 IST"),
+        ("UTC", "17 Feb 2024 03:19:22 (GMT +00:00)", "Sat Feb 17 03:19:22 2024 UTC"),
+    ],
+)
+def test_times_are_written_in_the_gateways_zone(zone: str, tracking: str, status: str) -> None:
+    with timezone.override(ZoneInfo(zone)):
+        assert tracking_time(AT) == tracking
+        assert status_time(AT) == status
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_a_text_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(("value", "cell"), [(-5, "-5"), (0, "0"), ("a=b", "a=b"), ("", "")])
+def test_numbers_and_plain_texts_stay_as_they_are(value: object, cell: str) -> None:
+    assert safe_cell(value) == cell
+
+
+def test_every_role_has_its_privileges_written_down_and_an_unknown_one_has_none() -> None:
+    assert set(PRIVILEGES) == set(Role)
+    assert not any(allows("root", privilege) for privilege in Privilege)
