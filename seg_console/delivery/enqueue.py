@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from seg_console.delivery.kinds import Destination, kind, kinds
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.nudge import nudge
+from seg_console.delivery.states import State
+from seg_console.mail.bulk import insert_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +28,25 @@ class DeliverySpec:
     address: str = ""
 
 
-def enqueue(specs: Sequence[DeliverySpec], *, now: datetime) -> list[Delivery]:
+def enqueue(specs: Sequence[DeliverySpec], *, now: datetime) -> None:
     """Queue deliveries, due at once, and wake the workers on commit.
 
     The messages' rows must exist and count them as outstanding. Call inside the transaction that accepts the messages.
     """
     lives = {each.name: timedelta(seconds=each.rules().life_s) for each in kinds()}
-    rows = Delivery.objects.bulk_create([_row(spec, now, lives[spec.kind]) for spec in specs])
+    insert_many(Delivery, _COLUMNS, [_row(spec, now, lives[spec.kind]) for spec in specs])
     nudge(Destination(spec.kind, spec.domain) for spec in specs)
-    return rows
 
 
-def _row(spec: DeliverySpec, now: datetime, life: timedelta) -> Delivery:
-    return Delivery(
-        message_id=spec.mid,
-        kind=spec.kind,
-        destination=kind(spec.kind).shown_as(spec.domain),
-        domain=spec.domain,
-        address=spec.address,
-        recipients=[list(pair) for pair in spec.recipients],
-        recipient_count=len(spec.recipients),
-        size=spec.size,
-        enqueued_at=now,
-        due_at=now,
-        expires_at=now + life,
+_COLUMNS = (
+    *("message_id", "kind", "destination", "domain", "address", "recipients", "recipient_count", "size"),
+    *("state", "attempt", "enqueued_at", "due_at", "expires_at", "last_status", "last_code", "last_text"),
+)
+
+
+def _row(spec: DeliverySpec, now: datetime, life: timedelta) -> tuple[object, ...]:
+    shown_as = kind(spec.kind).shown_as(spec.domain)
+    return (
+        *(spec.mid, spec.kind, shown_as, spec.domain, spec.address, spec.recipients, len(spec.recipients), spec.size),
+        *(State.QUEUED, 0, now, now, now + life, "", "", ""),
     )

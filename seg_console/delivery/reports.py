@@ -44,7 +44,9 @@ def report(undelivered: Sequence[Undelivered], *, now: datetime) -> list[events.
     contents = [
         _content(mid, each, *originals[each.claimed.mid], now=now) for mid, each in zip(mids, undelivered, strict=True)
     ]
-    bodies = Body.objects.bulk_create([Body(content=content) for content in contents])
+    bodies = Body.objects.bulk_create(
+        [Body(mid=mid, content=content) for mid, content in zip(mids, contents, strict=True)]
+    )
     Message.objects.bulk_create(
         [_message(mid, each, body, now) for mid, each, body in zip(mids, undelivered, bodies, strict=True)]
     )

@@ -19,18 +19,20 @@ from policies.running import policy_table
 from seg_console.config.running import Running
 from seg_console.delivery.enqueue import DeliverySpec, enqueue
 from seg_console.delivery.ordinary import specs_for
-from seg_console.gateway.arrival import Abandoned, Arrival, gateway_headers
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, gateway_headers
 from seg_console.mail import events, ids
+from seg_console.mail.bulk import insert_many
 from seg_console.mail.headers import Headers, read_headers
 from seg_console.mail.models import Body, Message, Recipient
 from seg_console.mail.record import record
-from seg_console.mail.values import Direction, MessageState, Verdict
+from seg_console.mail.values import Direction, MessageState, RecipientState, Verdict
 from tdc.copies import copy_spec
 from tdc.running import Connector, connector
 
 # What the database's columns hold; a longer header is cut for display, never in the message itself.
 _HEADER_LENGTH = 998
 
+Row: TypeAlias = tuple[object, ...]
 Happening: TypeAlias = Arrival | Abandoned | events.Event
 
 
@@ -130,81 +132,72 @@ def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, intake_address:
     return _Piece(mid, part, recipients, intake_address, tuple(deliveries))
 
 
+# Left out of a row: what is null until something happens.
+_MESSAGE = (
+    *("mid", "root_mid", "parent_mid", "icid", "direction", "received_at"),
+    *("interface", "interface_ip", "remote_ip", "reverse_dns", "reverse_dns_verified"),
+    *("envelope_sender", "subject", "message_id_header", "size", "policy_name", "verdict"),
+    *("state", "outstanding", "finished_at", "body_id"),
+)
+
+
 def _insert_messages(plans: Sequence[_Plan], abandoned: Sequence[Abandoned]) -> None:
-    bodies = Body.objects.bulk_create(Body(content=plan.content) for plan in plans)
-    Message.objects.bulk_create(
+    insert_many(Body, ("mid", "content"), [(plan.arrival.message.mid, plan.content) for plan in plans])
+    rows = [row for plan in plans for row in _message_rows(plan)]
+    insert_many(Message, _MESSAGE, [*rows, *(_abandoned_row(each) for each in abandoned)])
+    insert_many(
+        Recipient,
+        ("message_id", "rid", "address", "state"),
         [
-            *(row for plan, body in zip(plans, bodies, strict=True) for row in _message_rows(plan, body)),
-            *(_abandoned_row(each) for each in abandoned),
-        ]
-    )
-    Recipient.objects.bulk_create(
-        Recipient(message_id=piece.mid, rid=rid, address=address)
-        for plan in plans
-        for piece in plan.pieces
-        for rid, address in enumerate(piece.recipients)
+            (piece.mid, rid, address, RecipientState.QUEUED)
+            for plan in plans
+            for piece in plan.pieces
+            for rid, address in enumerate(piece.recipients)
+        ],
     )
 
 
-def _message_rows(plan: _Plan, body: Body) -> list[Message]:
+def _message_rows(plan: _Plan) -> list[Row]:
+    mid, at = plan.arrival.message.mid, plan.arrival.received_at
     if not plan.is_split:
-        return [_message_row(plan, plan.pieces[0], body, parent=None)]
-    root = _message_row(plan, plan.pieces[0], body, parent=None)
-    root.mid = plan.arrival.message.mid
-    root.policy_name = ""
-    root.state = MessageState.SPLIT
-    root.outstanding = 0
-    root.body = None
-    root.finished_at = plan.arrival.received_at
-    return [root, *(_message_row(plan, piece, body, parent=root.mid) for piece in plan.pieces)]
+        return [_piece_row(plan, plan.pieces[0], parent=None)]
+    root = (
+        *(mid, mid, None, plan.arrival.peer.icid, Direction.INCOMING, at, *_host(plan.arrival.peer)),
+        *(*_summary(plan), "", Verdict.CLEAN, MessageState.SPLIT, 0, at, None),
+    )
+    return [root, *(_piece_row(plan, piece, parent=mid) for piece in plan.pieces)]
 
 
-def _message_row(plan: _Plan, piece: _Piece, body: Body, *, parent: int | None) -> Message:
-    arrival, headers = plan.arrival, plan.headers
-    return Message(
-        mid=piece.mid,
-        root_mid=arrival.message.mid,
-        parent_mid=parent,
-        icid=arrival.peer.icid if parent is None else 0,
-        direction=Direction.INCOMING,
-        received_at=arrival.received_at,
-        interface=arrival.peer.interface,
-        interface_ip=arrival.peer.interface_ip,
-        remote_ip=arrival.peer.remote_ip,
-        reverse_dns=arrival.peer.reverse_dns,
-        reverse_dns_verified=arrival.peer.verified,
-        envelope_sender=arrival.message.envelope_sender,
-        subject=None if headers.subject is None else headers.subject[:_HEADER_LENGTH],
-        message_id_header=(headers.message_id or "")[:_HEADER_LENGTH],
-        size=len(plan.content),
-        policy_name=piece.part.policy.name,
-        verdict=Verdict.CLEAN,
-        state=MessageState.QUEUED,
-        outstanding=len(piece.deliveries),
-        body=body,
+def _piece_row(plan: _Plan, piece: _Piece, *, parent: int | None) -> Row:
+    mid, peer = plan.arrival.message.mid, plan.arrival.peer
+    icid = peer.icid if parent is None else 0
+    return (
+        *(piece.mid, mid, parent, icid, Direction.INCOMING, plan.arrival.received_at, *_host(peer)),
+        *(*_summary(plan), piece.part.policy.name, Verdict.CLEAN),
+        *(MessageState.QUEUED, len(piece.deliveries), None, mid),
     )
 
 
-def _abandoned_row(abandoned: Abandoned) -> Message:
-    peer, message = abandoned.peer, abandoned.message
-    return Message(
-        mid=message.mid,
-        root_mid=message.mid,
-        icid=peer.icid,
-        direction=Direction.INCOMING,
-        received_at=abandoned.at,
-        interface=peer.interface,
-        interface_ip=peer.interface_ip,
-        remote_ip=peer.remote_ip,
-        reverse_dns=peer.reverse_dns,
-        reverse_dns_verified=peer.verified,
-        envelope_sender=message.envelope_sender,
-        subject=None,
-        message_id_header="",
-        size=0,
-        policy_name="",
-        state=MessageState.ABORTED,
-        finished_at=abandoned.at,
+def _abandoned_row(abandoned: Abandoned) -> Row:
+    mid, at, peer = abandoned.message.mid, abandoned.at, abandoned.peer
+    return (
+        *(mid, mid, None, peer.icid, Direction.INCOMING, at, *_host(peer)),
+        *(abandoned.message.envelope_sender, None, "", 0, "", Verdict.CLEAN, MessageState.ABORTED, 0, at, None),
+    )
+
+
+def _host(peer: Peer) -> Row:
+    return (peer.interface, peer.interface_ip, peer.remote_ip, peer.reverse_dns, peer.verified)
+
+
+def _summary(plan: _Plan) -> Row:
+    headers = plan.headers
+    subject = None if headers.subject is None else headers.subject[:_HEADER_LENGTH]
+    return (
+        plan.arrival.message.envelope_sender,
+        subject,
+        (headers.message_id or "")[:_HEADER_LENGTH],
+        len(plan.content),
     )
 
 

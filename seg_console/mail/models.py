@@ -26,10 +26,11 @@ class Body(models.Model):
     Splinters share it, and so does the connector's copy, which is built around it when sent.
     """
 
+    mid = models.BigIntegerField(primary_key=True)  # of the message that came in
     content = models.BinaryField()
 
     def __str__(self) -> str:
-        return f"Body {self.pk}"
+        return f"Body of MID {self.mid}"
 
 
 class Message(models.Model):

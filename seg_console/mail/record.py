@@ -15,6 +15,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from seg_console.mail import events, maillog
+from seg_console.mail.bulk import insert_many
 from seg_console.mail.maillog_text import lines
 from seg_console.mail.models import MailCounter, TrackingEvent
 
@@ -28,10 +29,14 @@ def record(happened: Sequence[events.Event]) -> None:
     The message rows that message events belong to must exist in that transaction. Lines reach the log after the
     commit, so the log never mentions what was rolled back; a fixed number of queries whatever the number of events.
     """
-    TrackingEvent.objects.bulk_create(
-        TrackingEvent(message_id=event.mid, at=event.at, kind=event.kind, data=event.data())
-        for event in happened
-        if isinstance(event, events.MessageEvent) and not isinstance(event, events.Finished)
+    insert_many(
+        TrackingEvent,
+        ("message_id", "at", "kind", "data"),
+        [
+            (event.mid, event.at, event.kind, event.data())
+            for event in happened
+            if isinstance(event, events.MessageEvent) and not isinstance(event, events.Finished)
+        ],
     )
     totals = counted(happened)
     if totals:

@@ -160,7 +160,7 @@ def test_original_and_copy_may_end_in_the_same_batch() -> None:
 
 
 def test_a_body_is_kept_while_any_part_of_its_message_is_unfinished() -> None:
-    body = Body.objects.create(content=b"x")
+    body = Body.objects.create(mid=1, content=b"x")
     message(mid=1, body=body, finished_at=AT)
     message(mid=2, root_mid=1, body=body)
     assert retention.drop_bodies() == 0

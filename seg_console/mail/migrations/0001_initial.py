@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Body",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("mid", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("content", models.BinaryField()),
             ],
         ),
