@@ -105,10 +105,12 @@ have received everything; `make bench SAVE=1` writes this page.
   sessions (`smtp-source`).
 - SEG Console: `manage.py up` as it comes, with tracking, mail log and 20 policies of 50 entries before the one that
   decides; SQLite with synchronous=FULL. Every message is journaled to the intake.
-- Postfix: `always_bcc` makes the copy; concurrency, connection caching and TLS connection reuse are turned up, and its
-  queue is on the same disk.
+- Postfix: `always_bcc` makes the copy; full concurrency from the start, connections cached, TLS sessions resumed; its
+  queue is on the same disk. (Its TLS connections carry one message each: the option to share them crashes in the
+  Postfix measured here.)
 - Both: the mailbox is a `smtp-sink` over plain SMTP; the intake is another behind stunnel's STARTTLS, its certificate
-  checked. All ends share the machine with the one that is measured.
+  checked. stunnel waits 200 ms before each greeting, to see who speaks first, which stands in for a distant intake:
+  it rewards connections that carry more than one message. Either system may open 50 to each end. All ends share the machine with the one that is measured.
 - A rate is messages divided by the time from the first connection to the last delivery or copy.
 
 ## Results
