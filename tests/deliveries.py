@@ -63,7 +63,7 @@ def accept(
         specs = specs_for(mid=mid, recipients=recipients, size=len(content)) if original else []
         if intake:
             specs.append(copy_spec(mid=mid, intake_address=intake, size=len(content)))
-        body = Body.objects.create(content=content)
+        body = Body.objects.create(mid=mid, content=content)
         Message.objects.create(
             mid=mid,
             root_mid=mid,

@@ -140,7 +140,7 @@ class _Connection(asyncio.Protocol):
             self._sender, self._mail_line = line.partition("<")[2].partition(">")[0], line
         elif verb == "RCPT" and accepted:
             self._recipients.append(line.partition("<")[2].partition(">")[0])
-        elif verb == "DATA" and accepted:
+        elif verb == "DATA" and accepted == "3":
             self._in_data = True
         elif verb == "RSET":
             self._reset()
@@ -166,30 +166,30 @@ class _Connection(asyncio.Protocol):
         if self._answer("CONTENT", taken):
             self._remote.taken.append(taken)
 
-    def _answer(self, step: str, taken: Taken | None = None) -> bool:
-        """Reply as scripted; True for 2xx and 3xx."""
+    def _answer(self, step: str, taken: Taken | None = None) -> str:
+        """Reply as scripted; its first digit if that is 2 or 3, else ""."""
         self._remote.counts[step] += 1
         reply = self._scripted(step)
         if reply is Action.TAKE_AND_DROP:
             assert taken is not None
             self._remote.taken.append(taken)
             self._transport.close()
-            return False
+            return ""
         if reply is Action.NO_HANDSHAKE:
             self._transport.write(b"220 go ahead\r\n")
             self._transport.close()
-            return False
+            return ""
         if reply is Action.DROP:
             self._transport.close()
-            return False
+            return ""
         if reply is Action.RESET:
             self._transport.abort()
-            return False
+            return ""
         if reply is Action.HANG:
-            return False
+            return ""
         assert isinstance(reply, str)
         self._transport.write(reply.replace("\n", "\r\n").encode() + b"\r\n")
-        return reply[0] in "23"
+        return reply[0] if reply[0] in "23" else ""
 
     def _scripted(self, step: str) -> Step:
         steps = self._script.get(step)

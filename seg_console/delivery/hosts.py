@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models import F
 
 from seg_console.delivery.kinds import Destination, kind
 from seg_console.delivery.models import HostStatus
@@ -118,6 +119,8 @@ def update(tallies: Mapping[Destination, Tally], news: Iterable[News], *, now: d
     Call inside the settling transaction, last.
     """
     latest = {each.destination: each for each in news}
+    if not latest and len(tallies) == 1 and _add_plainly(*next(iter(tallies.items())), now):
+        return
     touched = sorted(set(tallies) | set(latest))
     if not touched:
         return
@@ -133,6 +136,15 @@ def update(tallies: Mapping[Destination, Tally], news: Iterable[News], *, now: d
     HostStatus.objects.bulk_create(
         found.values(), update_conflicts=True, unique_fields=["kind", "domain"], update_fields=_UPDATED
     )
+
+
+def _add_plainly(destination: Destination, tally: Tally, now: datetime) -> bool:
+    """The common case in one query: a single destination, counts alone. False if it is more than that."""
+    if tally.last_5xx or tally.last_tls or not tally.attempted:
+        return False
+    added = {counter: F(counter) + count for counter, count in tally.counts.items()}
+    rows = HostStatus.objects.filter(kind=destination.kind, domain=destination.domain)
+    return rows.update(**added, active_at=now, last_attempt_at=now) == 1
 
 
 def _locked(destinations: list[Destination]) -> dict[Destination, HostStatus]:

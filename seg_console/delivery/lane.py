@@ -135,13 +135,21 @@ class Lane:
         return [*self._ready, *self._in_hand.values()]
 
     @property
+    def in_transaction(self) -> int:
+        """Messages that a connection has in hand."""
+        return len(self._in_hand)
+
+    @property
     def dry(self) -> bool:
         """The last look found no row to claim."""
         return self._dry_since is not None
 
-    def appetite(self, now: float) -> int:
-        """How many rows to claim now, 0 for none. `now` is the loop's clock."""
+    def appetite(self, now: float, *, by_the_way: bool) -> int:
+        """How many rows to claim now, 0 for none. `now` is the loop's clock. `by_the_way`: a transaction takes place
+        anyway; for its own sake it is worth it only when connections are about to run out of work."""
         if self.stopping or (self.dry and now < self._look_at):
+            return 0
+        if not by_the_way and len(self._ready) > self._open // 4:
             return 0
         return max(self._wanted - len(self._ready) - int(self._piloting), 0)
 

@@ -271,7 +271,10 @@ class _Transaction:
         self._allow(self._timeouts.content_s)
         protocol.write(wire)
         self.dot_sent = True
-        return await protocol.read_response(timeout=None)
+        reply = await protocol.read_response(timeout=None)
+        if reply.code == 421:
+            self._client.close()
+        return reply
 
     async def _command(self, *words: bytes) -> SMTPResponse:
         self._allow(self._timeouts.command_s)
@@ -376,8 +379,9 @@ async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_n
     """True once encrypted; False when it was refused before the 220 reply and clear text will do."""
     try:
         context = context_for(tls)
-        async with asyncio.timeout(timeouts.greeting_s):
-            await client.starttls(server_hostname=server_name, tls_context=context, timeout=None)
+        # The library's own time-out, because its error tells whether the 220 reply or the handshake was waited for.
+        # A connection that is closed at this point was closed because of TLS, whichever of the two came first.
+        await client.starttls(server_hostname=server_name, tls_context=context, timeout=timeouts.greeting_s)
     except SMTPResponseException as error:
         session.tls_detail = "TLS failed: STARTTLS unexpected response"
         if tls.required:
@@ -389,11 +393,6 @@ async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_n
         return False
     except SMTPReadTimeoutError as error:
         raise DialError(_network(error, Stage.STARTTLS), connected=True) from error
-    except SMTPServerDisconnected as error:
-        # The library raises the same class before and after the 220 reply; only its words tell which.
-        if "upgrading" not in str(error):
-            raise DialError(_network(error, Stage.STARTTLS), connected=True) from error
-        raise _tls_error(str(error), session.address) from error
     except (ssl.SSLError, ssl.CertificateError, SMTPException, OSError, ValueError) as error:
         raise _tls_error(_tls_text(error), session.address) from error
     return True

@@ -109,7 +109,7 @@ def settle(
     `before`: events that happened before these attempts ended. An attempt whose claim was lost meanwhile changes
     nothing, because another worker owns the row now.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         ours = _still_ours(attempts)
         rules = {name: kind(name).rules() for name in {each.claimed.destination.kind for each in ours}}
         endings = [_end(attempted, rules[attempted.claimed.destination.kind]) for attempted in ours]

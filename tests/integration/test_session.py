@@ -1,0 +1,268 @@
+"""One SMTP conversation against a scripted server: what goes over the wire, and what each answer is worth."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from seg_console.delivery.kinds import Timeouts
+from seg_console.delivery.outcome import Failure, Stage
+from seg_console.delivery.session import (
+    Address,
+    ConnectionGone,
+    DialError,
+    Envelope,
+    Sent,
+    Session,
+    dial,
+    dot_stuffed,
+)
+from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
+from tests.smtp_remote import Action, Remote, Script, authority, smtp_remote
+
+Result = TypeVar("Result")
+QUICK = Timeouts(connect_s=0.5, greeting_s=0.5, command_s=0.5, content_s=0.5, transaction_s=2.0, close_s=0.5)
+PLAIN = TlsDemand(TlsMode.NONE)
+
+
+def envelope(content: bytes = b"Subject: x\r\n\r\nHi\r\n", *recipients: str, sender: str = "a@x.example") -> Envelope:
+    return Envelope(sender, recipients or ("b@y.example",), content, eight_bit=not content.isascii())
+
+
+def converse(
+    remote: Remote,
+    talk: Callable[[Session], Awaitable[Result]],
+    *,
+    tls: TlsDemand = PLAIN,
+    server_name: str = "remote.test",
+    timeouts: Timeouts = QUICK,
+) -> Result:
+    async def run() -> Result:
+        session = await dial(
+            Address("127.0.0.1", remote.port, "remote.test"),
+            hostname="gw1.corp.example",
+            tls=tls,
+            server_name=server_name,
+            timeouts=timeouts,
+        )
+        try:
+            return await talk(session)
+        finally:
+            await session.close()
+
+    return asyncio.run(run())
+
+
+def send(remote: Remote, *envelopes: Envelope, **options: Any) -> tuple[list[Sent], bool]:
+    async def talk(session: Session) -> tuple[list[Sent], bool]:
+        return [await session.send(each) for each in envelopes], session.usable
+
+    return converse(remote, talk, **options)
+
+
+def test_the_dialogue_of_two_messages_on_one_connection() -> None:
+    with smtp_remote() as remote:
+        (first, _), usable = send(remote, envelope(), envelope())
+    assert first.outcomes[0].delivered
+    assert first.outcomes[0].text == "2.0.0 Ok: queued as ABC"
+    assert usable
+    message = ["MAIL FROM:<a@x.example> SIZE=18", "RCPT TO:<b@y.example>", "DATA"]
+    assert remote.commands == [["EHLO gw1.corp.example", *message, *message, "QUIT"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b".\r\n",
+        b"..\r\nx\r\n.\r\n..",
+        b"a\r\n.b\r\n",
+        b"",
+        b"no end of line",
+        b"\r\n\r\n.",
+        b"x" * 5_000_000,
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_content_arrives_as_it_was(content: bytes) -> None:
+    with smtp_remote() as remote:
+        send(remote, envelope(content), timeouts=Timeouts())
+    ended = content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+    assert remote.taken[0].content == ended
+
+
+@pytest.mark.parametrize("bare", [b"a\n.\nb\r\n", b"a\r.\rb\r\n", b"a\n.\r\nb\r\n", b"a\r\n.\nb\r\n"])
+def test_bare_line_ends_never_end_the_message_early(bare: bytes) -> None:
+    wire = dot_stuffed(bare)
+    assert wire.count(b"\r\n.\r\n") == 1
+    assert wire.endswith(b"\r\n.\r\n")
+    assert b"\n.\n" not in wire
+
+
+def test_each_recipient_has_its_own_answer() -> None:
+    script: Script = {"RCPT": ["250 Ok", "450 4.2.1 later", "550 5.1.1 nobody"]}
+    with smtp_remote(script) as remote:
+        (sent,), usable = send(remote, envelope(b"x\r\n", "a@y.example", "b@y.example", "c@y.example"))
+    assert [outcome.code for outcome in sent.outcomes] == [250, 450, 550]
+    assert [outcome.delivered for outcome in sent.outcomes] == [True, False, False]
+    assert remote.taken[0].recipients == ["a@y.example"]
+    assert usable
+
+
+def test_without_an_accepted_recipient_nothing_is_sent_and_the_connection_is_reset() -> None:
+    with smtp_remote({"RCPT": ["550 no", "250 Ok"]}) as remote:
+        (first, second), _ = send(remote, envelope(), envelope())
+    assert (first.outcomes[0].code, second.outcomes[0].code) == (550, 250)
+    assert remote.commands[0][3] == "RSET"
+    assert remote.counts["DATA"] == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "failure", "stage", "code"),
+    [
+        ({"MAIL": "451 4.3.0 later"}, Failure.REPLY, Stage.MAIL, 451),
+        ({"MAIL": "421 4.3.2 going"}, Failure.REPLY, Stage.MAIL, 421),
+        ({"MAIL": Action.DROP}, Failure.NETWORK, Stage.MAIL, 0),
+        ({"MAIL": Action.HANG}, Failure.NETWORK, Stage.MAIL, 0),
+        ({"MAIL": "hello"}, Failure.NETWORK, Stage.MAIL, 0),
+        ({"RCPT": Action.DROP}, Failure.NETWORK, Stage.RCPT, 0),
+        ({"RCPT": "421 going"}, Failure.REPLY, Stage.RCPT, 421),
+        ({"DATA": "503 5.5.1 sequence"}, Failure.REPLY, Stage.DATA, 503),
+        ({"DATA": "250 what?"}, Failure.REPLY, Stage.DATA, 250),
+        ({"DATA": Action.RESET}, Failure.NETWORK, Stage.DATA, 0),
+        ({"CONTENT": "552 5.3.4 too big"}, Failure.REPLY, Stage.CONTENT, 552),
+        ({"CONTENT": Action.DROP}, Failure.UNKNOWN, Stage.CONTENT, 0),
+        ({"CONTENT": Action.HANG}, Failure.UNKNOWN, Stage.CONTENT, 0),
+        ({"CONTENT": Action.TAKE_AND_DROP}, Failure.UNKNOWN, Stage.CONTENT, 0),
+    ],
+    ids=str,
+)
+def test_trouble_in_a_transaction(script: Script, failure: Failure, stage: Stage, code: int) -> None:
+    with smtp_remote(script) as remote:
+        (sent,), usable = send(remote, envelope())
+    (outcome,) = sent.outcomes
+    assert (outcome.failure, outcome.stage, outcome.code) == (failure, stage, code)
+    assert sent.started
+    assert usable == (failure is Failure.REPLY and code != 421)
+
+
+def test_the_deadline_ends_a_transaction_that_only_drips() -> None:
+    quick = Timeouts(transaction_s=0.3)
+    with smtp_remote({"DATA": Action.HANG}) as remote:
+        (sent,), usable = send(remote, envelope(), timeouts=quick)
+    assert (sent.outcomes[0].failure, sent.outcomes[0].reason, usable) == (
+        Failure.NETWORK,
+        "connection timed out",
+        False,
+    )
+
+
+def test_a_connection_closed_between_messages_tries_nothing() -> None:
+    with smtp_remote({"CONTENT": "421 4.3.2 enough"}) as remote, pytest.raises(ConnectionGone):
+        send(remote, envelope(), envelope())
+    assert remote.counts["MAIL"] == 1
+
+
+def test_eight_bit_content_is_announced_and_needs_the_extension() -> None:
+    eight = envelope("Grüße\r\n".encode())
+    with smtp_remote() as remote:
+        send(remote, eight)
+    assert "BODY=8BITMIME" in remote.taken[0].mail_line
+    with smtp_remote(offers=()) as remote:
+        (sent,), usable = send(remote, eight)
+    assert (sent.outcomes[0].failure, sent.started, usable) == (Failure.EIGHT_BIT, False, True)
+    assert remote.counts["MAIL"] == 0
+
+
+def test_a_server_that_knows_no_ehlo_is_greeted_with_helo() -> None:
+    with smtp_remote({"EHLO": "502 5.5.1 what?"}) as remote:
+        (sent,), _ = send(remote, envelope())
+    assert sent.outcomes[0].delivered
+    assert remote.commands[0][:2] == ["EHLO gw1.corp.example", "HELO gw1.corp.example"]
+
+
+@pytest.mark.parametrize(
+    ("script", "failure", "details", "reason"),
+    [
+        ({"CONNECT": "554 5.3.2 go away"}, Failure.REPLY, "554 5.3.2 go away", "unexpected SMTP response"),
+        ({"CONNECT": "421 4.3.2 busy"}, Failure.REPLY, "421 4.3.2 busy", "unexpected SMTP response"),
+        ({"CONNECT": Action.DROP}, Failure.NETWORK, "EOF", "network error"),
+        ({"CONNECT": Action.HANG}, Failure.NETWORK, "timeout", "connection timed out"),
+        ({"EHLO": Action.DROP}, Failure.NETWORK, "EOF", "network error"),
+    ],
+    ids=str,
+)
+def test_trouble_before_any_message(script: Script, failure: Failure, details: str, reason: str) -> None:
+    with smtp_remote(script) as remote, pytest.raises(DialError) as caught:
+        send(remote)
+    outcome = caught.value.outcome
+    assert (outcome.failure, outcome.details, outcome.reason) == (failure, details, reason)
+    assert caught.value.local_ip == "127.0.0.1"
+
+
+# --- TLS ---
+
+
+def trusting(mode: TlsMode) -> TlsDemand:
+    return TlsDemand(mode, authority().pem)
+
+
+def test_over_tls_version_and_cipher_are_known_and_the_greeting_is_repeated(tmp_path: Path) -> None:
+    async def facts(session: Session) -> tuple[str, str]:
+        return session.tls_protocol, session.tls_cipher
+
+    with smtp_remote(tls=authority().server(tmp_path, "remote.test")) as remote:
+        found = converse(remote, facts, tls=trusting(TlsMode.REQUIRED_VERIFY))
+    assert found == ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+    assert remote.commands[0] == ["EHLO gw1.corp.example", "STARTTLS", "EHLO gw1.corp.example", "QUIT"]
+
+
+@pytest.mark.parametrize("mode", [TlsMode.REQUIRED, TlsMode.REQUIRED_VERIFY])
+def test_tls_below_1_2_is_never_spoken(mode: TlsMode, tmp_path: Path) -> None:
+    assert context_for(trusting(mode)).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context_for(trusting(mode)) is context_for(trusting(mode))
+
+
+@pytest.mark.parametrize(
+    ("script", "offered", "mode", "taken"),
+    [
+        ({}, False, TlsMode.PREFERRED, "clear"),
+        ({}, True, TlsMode.PREFERRED, "tls"),
+        ({"STARTTLS": "454 4.7.0 not now"}, True, TlsMode.PREFERRED, "clear"),
+        ({"STARTTLS": Action.NO_HANDSHAKE}, True, TlsMode.PREFERRED, "nothing"),
+        ({}, True, TlsMode.NONE, "clear"),
+        ({}, False, TlsMode.REQUIRED, "nothing"),
+        ({"STARTTLS": "454 4.7.0 not now"}, True, TlsMode.REQUIRED, "nothing"),
+    ],
+    ids=str,
+)
+def test_clear_text_only_where_it_may_be(
+    script: Script, offered: bool, mode: TlsMode, taken: str, tmp_path: Path
+) -> None:
+    context = authority().server(tmp_path, "remote.test") if offered else None
+    with smtp_remote(script, tls=context) as remote:
+        if taken == "nothing":
+            with pytest.raises(DialError) as caught:
+                send(remote, tls=trusting(mode))
+            assert caught.value.outcome.failure is Failure.TLS
+        else:
+            send(remote, envelope(), tls=trusting(mode))
+    assert [each.tls for each in remote.taken] == {"clear": [False], "tls": [True], "nothing": []}[taken]
+
+
+@pytest.mark.parametrize(
+    ("step", "failure"),
+    [(Action.DROP, Failure.TLS), (Action.NO_HANDSHAKE, Failure.TLS), (Action.HANG, Failure.NETWORK)],
+    ids=str,
+)
+def test_a_server_that_closes_on_starttls_fails_tls_and_one_that_is_silent_the_network(
+    step: Action, failure: Failure, tmp_path: Path
+) -> None:
+    context = authority().server(tmp_path, "remote.test")
+    with smtp_remote({"STARTTLS": step}, tls=context) as remote, pytest.raises(DialError) as caught:
+        send(remote, tls=trusting(TlsMode.REQUIRED))
+    assert caught.value.outcome.failure is failure
