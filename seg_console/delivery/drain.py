@@ -55,8 +55,9 @@ MOST_LANES: Final = 200
 MOST_OCTETS: Final = 16 * 1024 * 1024
 DCID_BLOCK: Final = 100
 DATABASE_TRIES: Final = 20
-# A batch waits this long at most until this share of the messages in hand has ended.
-GATHER_S: Final = 0.005
+# A batch waits until this share of the messages in hand has ended: as long as the last transaction took, and at most
+# this long.
+LONGEST_GATHER_S: Final = 0.02
 GATHER_SHARE: Final = 0.8
 
 
@@ -82,6 +83,7 @@ class Drain:
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="drain-database")
+        self._turn_s = 0.0
         self._dcids = ids.Pool("DCID", block=DCID_BLOCK)
         self.hostname: str = settings.SEG_HOSTNAME
 
@@ -227,14 +229,16 @@ class Drain:
             lanes, demands = self._demands()
             if not self._turn.attempts and not demands and self._loop.time() - flushed < LOOK_S:
                 continue
+            began = self._loop.time()
             await self._take_turn(lanes, demands)
             flushed = self._loop.time()
+            self._turn_s = flushed - began
 
     async def _gather(self) -> None:
         """Wait a moment for the other connections' messages: a transaction costs nearly the same for one as for all,
         and alternating with small ones would halve what a worker delivers."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(GATHER_S):
+            async with asyncio.timeout(min(self._turn_s, LONGEST_GATHER_S)):
                 while 0 < len(self._turn.attempts) < GATHER_SHARE * self._in_transaction:
                     await self._wake.wait()
                     self._wake.clear()
@@ -259,8 +263,8 @@ class Drain:
             if not future.done():
                 future.set_result(None)
         now = self._loop.time()
-        for lane, rows in zip(lanes, claimed, strict=True):
-            lane.take(rows, now)
+        for lane, demand, rows in zip(lanes, demands, claimed, strict=True):
+            lane.take(rows, now, asked=demand.rows)
 
     def _demands(self) -> tuple[list[Lane], list[Demand]]:
         now = self._loop.time()

@@ -50,6 +50,7 @@ MOST_CONNECTIONS: Final = 50
 # Rows claimed before any connection shows how fast the host is, and at once when all get the same answer.
 FIRST_CLAIM: Final = 10
 MOST_JUDGED: Final = 100
+MOST_BACKLOG: Final = 100_000
 
 
 class Office(Protocol):
@@ -115,6 +116,7 @@ class Lane:
         self._stopping = False
         self._down = False
         self._verdict: Outcome | None = None
+        self._backlog = 0
         self._dry_since: float | None = None
         self._look_at = 0.0
 
@@ -159,8 +161,10 @@ class Lane:
             return MOST_JUDGED
         return 1 if self._alone else max(FIRST_CLAIM, 2 * self._open)
 
-    def take(self, claimed: list[Claimed], now: float) -> None:
-        """The answer to an appetite."""
+    def take(self, claimed: list[Claimed], now: float, *, asked: int) -> None:
+        """The answer to an appetite of `asked` rows."""
+        # Whether the queue goes on behind a full claim is not counted but tried: twice as much each time.
+        self._backlog = max(2 * self._backlog, asked) if len(claimed) == asked else 0
         if not claimed:
             self._dry_since = self._dry_since if self._dry_since is not None else now
             self._look_at = now + LOOK_S
@@ -233,7 +237,7 @@ class Lane:
         if self.stopping:
             return
         load = Load(
-            waiting=len(self._ready),
+            waiting=len(self._ready) + (min(self._backlog, MOST_BACKLOG) if self._ready else 0),
             in_flight=len(self._in_hand),
             open=self._open,
             idle=len(self._idle),
