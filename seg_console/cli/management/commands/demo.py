@@ -24,6 +24,8 @@ from seg_console.preflight import Port, PreflightError
 from seg_console.processes import LAB
 from seg_console.supervisor import SupervisionError
 
+COMMIT_LIVE_S = 1.0
+
 
 class Command(BaseCommand):
     help = "Run the whole system with a lab of mail servers, load a sample configuration and send sample mail."
@@ -74,6 +76,8 @@ class Command(BaseCommand):
 
     def _new_report(self, ready: Ready) -> list[str]:
         self._load_configuration()
+        # A commit is live in every process within this time, and the first message must not be ahead of it.
+        ready.stopping.wait(COMMIT_LIVE_S)
         mail = samples(now=datetime.now(UTC))
         before = demonstration.arrived(self._folder)
         self._say(f"Sending {len(mail)} sample messages ...")
