@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
         self._remote, self._script, self._tls = remote, script, tls
         self._offers = [*offers, "STARTTLS"] if tls else list(offers)
         self._buffer = b""
-        self._secure = self._handshaking = False
+        self._secure = self._handshaking = self._hanging = False
         self._log: list[str] = []
         self._reset()
 
@@ -109,7 +109,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         # The first words over TLS may come before the handshake's coroutine goes on.
-        while not self._handshaking and self._step():
+        while not self._handshaking and not self._hanging and self._step():
             pass
 
     def _step(self) -> bool:
@@ -132,6 +132,10 @@ class _Connection(asyncio.Protocol):
     def _command(self, line: str) -> None:
         self._log.append(line)
         verb = line.split(" ", 1)[0].split(":", 1)[0].upper()
+        if self._is_out_of_turn(verb):
+            # What a pipelining client meets after an earlier command failed (RFC 2920).
+            self._transport.write(b"503 5.5.1 bad sequence of commands\r\n")
+            return
         accepted = self._answer(verb)
         if verb == "STARTTLS" and accepted:
             self._buffer, self._handshaking = b"", True
@@ -146,6 +150,11 @@ class _Connection(asyncio.Protocol):
             self._reset()
         elif verb == "QUIT":
             self._transport.close()
+
+    def _is_out_of_turn(self, verb: str) -> bool:
+        if verb == "RCPT":
+            return self._sender is None
+        return verb == "DATA" and "DATA" not in self._script and not self._recipients
 
     async def _secure_it(self) -> None:
         assert self._tls is not None
@@ -186,6 +195,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             return ""
         if reply is Action.HANG:
+            self._hanging = True
             return ""
         assert isinstance(reply, str)
         self._transport.write(reply.replace("\n", "\r\n").encode() + b"\r\n")

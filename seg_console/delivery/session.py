@@ -10,10 +10,10 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol, cast
 
 from aiosmtplib import SMTP
 from aiosmtplib.errors import (
@@ -27,8 +27,12 @@ from aiosmtplib.response import SMTPResponse
 
 from seg_console.delivery.kinds import Timeouts
 from seg_console.delivery.outcome import Failure, Outcome, Stage
+from seg_console.delivery.replies import Replies
 from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
 from seg_console.mail.lines import clean_line_ends
+
+# The server says it is closing the connection (RFC 5321 3.8).
+_CLOSING: Final = 421
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Session:
     def __init__(self, client: SMTP, *, address: Address, local_ip: str, timeouts: Timeouts) -> None:
         self._client = client
         self._timeouts = timeouts
+        self._replies: Replies | None = None
         self.address: Address | None = address
         self.local_ip = local_ip
         self.tls_protocol = ""
@@ -86,44 +91,59 @@ class Session:
         self.tls_detail = ""  # why a preferred TLS was not had
         self.usable = True
 
+    def take_over(self) -> None:
+        """Greeted and, where demanded, encrypted: from here on the connection is this session's. Raises
+        SMTPServerDisconnected."""
+        transport = self._client.transport
+        if transport is None or transport.is_closing():
+            raise SMTPServerDisconnected("Connection lost")
+        self._replies = Replies(cast(asyncio.Transport, transport))
+
+    @property
+    def _line(self) -> Replies:
+        assert self._replies is not None, "dial ends with take_over"
+        return self._replies
+
     async def send(self, envelope: Envelope) -> Sent:
         """Hand one message over. Raises ConnectionGone when there was no connection left to try it on."""
-        if not self._client.is_connected:
+        if not self._line.is_connected:
             self.usable = False
             raise ConnectionGone
-        attempt = _Transaction(self._client, envelope, self._timeouts)
+        attempt = _Transaction(self._line, self._client.supports_extension, envelope, self._timeouts)
         try:
             await attempt.run()
         except (SMTPException, OSError) as error:
             self.usable = False
             attempt.fail(_broken(error, attempt.stage, after_dot=attempt.dot_sent))
         finally:
-            self.usable = self.usable and self._client.is_connected and attempt.complete
+            self.usable = self.usable and self._line.is_connected and attempt.complete
             if not self.usable:
-                self._client.close()
+                self._line.close()
         if self.usable and attempt.needs_reset:
             self.usable = await self._reset()
         return attempt.result()
 
     async def close(self) -> None:
         """QUIT and close; a server that does not answer is not waited for long."""
-        if self._client.is_connected:
+        if self._line.is_connected:
             with suppress(SMTPException, OSError):
                 async with asyncio.timeout(self._timeouts.close_s):
-                    await self._client.quit(timeout=None)
-        self._client.close()
+                    self._line.send(b"QUIT\r\n")
+                    await self._line.next()
+        self._line.close()
 
     def abort(self) -> None:
         """Close without a word."""
         self.usable = False
-        self._client.close()
+        self._line.close()
 
     async def _reset(self) -> bool:
         with suppress(SMTPException, OSError):
             async with asyncio.timeout(self._timeouts.command_s):
-                reply = await self._client.execute_command(b"RSET", timeout=None)
+                self._line.send(b"RSET\r\n")
+                reply = await self._line.next()
                 return reply.code == 250
-        self._client.close()
+        self._line.close()
         return False
 
 
@@ -171,10 +191,14 @@ class Discard:
 
 
 class _Transaction:
-    """MAIL, RCPT, DATA and the content of one message; keeps what is known should it break off at any point."""
+    """MAIL, RCPT, DATA and the content of one message; keeps what is known should it break off at any point.
 
-    def __init__(self, client: SMTP, envelope: Envelope, timeouts: Timeouts) -> None:
-        self._client = client
+    To a server that offers PIPELINING everything before the content goes in one piece (RFC 2920).
+    """
+
+    def __init__(self, line: Replies, offers: Callable[[str], bool], envelope: Envelope, timeouts: Timeouts) -> None:
+        self._line = line
+        self._offers = offers
         self._envelope = envelope
         self._timeouts = timeouts
         self._outcomes: list[Outcome | None] = [None] * len(envelope.recipients)
@@ -195,39 +219,75 @@ class _Transaction:
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + self._timeouts.transaction_s
         async with asyncio.timeout_at(self._deadline) as self._clock:
-            await self._run()
-        self.complete = True
+            self.complete = await self._run()
 
-    async def _run(self) -> None:
+    async def _run(self) -> bool:
+        """Whether the conversation is in step at the end, so that the connection can carry another message."""
         if not self._offers_what_is_needed():
-            return
+            return True
         self.started = True
-        mail = await self._command(b"MAIL", *self._mail_arguments())
+        commands = self._commands()
+        if not self._offers("pipelining"):
+            return await self._one_by_one(commands)
+        self._line.send(b"".join(commands))
+        replies = []
+        for stage in self._stages():
+            self.stage = stage
+            replies.append(await self._reply())
+            if replies[-1].code == _CLOSING:
+                return self._refused_by_all(replies[-1])
+        return await self._after_data(replies[0], replies[1:-1], replies[-1])
+
+    async def _one_by_one(self, commands: Sequence[bytes]) -> bool:
+        """For a server without PIPELINING: nothing is sent that an answer so far makes pointless."""
+        replies: list[SMTPResponse] = []
+        for stage, command in zip(self._stages(), commands, strict=True):
+            self.stage = stage
+            if stage is Stage.DATA and not self._hear_recipients(replies[1:]):
+                self.needs_reset = True
+                return True
+            self._line.send(command)
+            replies.append(await self._reply())
+            if replies[-1].code == _CLOSING:
+                return self._refused_by_all(replies[-1])
+            if stage is Stage.MAIL and replies[0].code != 250:
+                self._refuse(replies[0])
+                return True
+        return await self._after_data(replies[0], replies[1:-1], replies[-1])
+
+    async def _after_data(self, mail: SMTPResponse, recipients: Sequence[SMTPResponse], data: SMTPResponse) -> bool:
         if mail.code != 250:
+            self.stage = Stage.MAIL
             self._refuse(mail)
-            return
-        accepted = await self._recipients()
-        if not accepted:
-            self.needs_reset = True
-            return
+            # A server that wants the content all the same has lost its place.
+            return data.code != 354
+        accepted = self._hear_recipients(recipients)
         self.stage = Stage.DATA
-        data = await self._command(b"DATA")
         if data.code != 354:
             self._refuse(data)
-            return
+            return True
         self.stage = Stage.CONTENT
+        if not accepted:
+            # RFC 2920 3.1: DATA was taken though no recipient was; an empty message ends it.
+            self._line.send(b".\r\n")
+            await self._reply()
+            self.needs_reset = True
+            return True
         reply = await self._content()
+        if reply.code == _CLOSING:
+            return self._refused_by_all(reply)
         if 200 <= reply.code < 300:
             self.fail(_accepted(reply))
         else:
             self._refuse(reply)
+        return True
 
     def _offers_what_is_needed(self) -> bool:
         """8-bit content goes only to a server that offers 8BITMIME (RFC 6152), such an address only with SMTPUTF8."""
-        if self._envelope.eight_bit and not self._client.supports_extension("8bitmime"):
+        if self._envelope.eight_bit and not self._offers("8bitmime"):
             self.fail(Outcome(Failure.EIGHT_BIT, Stage.MAIL, 0, ("8BITMIME is not offered",)))
             return False
-        if self._international and not self._client.supports_extension("smtputf8"):
+        if self._international and not self._offers("smtputf8"):
             self.fail(Outcome(Failure.EIGHT_BIT, Stage.MAIL, 0, ("SMTPUTF8 is not offered",)))
             return False
         return True
@@ -237,56 +297,55 @@ class _Transaction:
         addresses = (self._envelope.sender, *self._envelope.recipients)
         return not all(address.isascii() for address in addresses)
 
-    def _mail_arguments(self) -> list[bytes]:
-        arguments = [b"FROM:<%b>" % self._envelope.sender.encode()]
-        if self._client.supports_extension("size"):
+    def _stages(self) -> list[Stage]:
+        return [Stage.MAIL, *[Stage.RCPT] * len(self._envelope.recipients), Stage.DATA]
+
+    def _commands(self) -> list[bytes]:
+        """MAIL, one RCPT for each recipient, DATA; each a line. Raises ValueError rather than send a second line in
+        one of them."""
+        arguments = [b"MAIL FROM:<%b>" % self._envelope.sender.encode()]
+        if self._offers("size"):
             arguments.append(b"SIZE=%d" % len(self._envelope.content))
         if self._envelope.eight_bit:
             arguments.append(b"BODY=8BITMIME")
         if self._international:
             arguments.append(b"SMTPUTF8")
-        return arguments
+        recipients = [b"RCPT TO:<%b>" % recipient.encode() for recipient in self._envelope.recipients]
+        commands = [b" ".join(arguments), *recipients, b"DATA"]
+        if any(b"\r" in command or b"\n" in command or b"\0" in command for command in commands):
+            raise ValueError("an address with a control character")
+        return [command + b"\r\n" for command in commands]
 
-    async def _recipients(self) -> int:
-        """Ask for each recipient; a refusal is that recipient's own. Returns how many were accepted."""
-        self.stage = Stage.RCPT
+    def _hear_recipients(self, replies: Sequence[SMTPResponse]) -> int:
+        """A refusal is that recipient's own. Returns how many were accepted."""
         accepted = 0
-        for index, recipient in enumerate(self._envelope.recipients):
-            reply = await self._command(b"RCPT", b"TO:<%b>" % recipient.encode())
+        for index, reply in enumerate(replies):
             if 200 <= reply.code < 300:
                 accepted += 1
-                continue
-            self._outcomes[index] = _refused(Stage.RCPT, reply)
-            if reply.code == 421:
-                self.fail(_refused(Stage.RCPT, reply))
-                return 0
+            else:
+                self._outcomes[index] = _refused(Stage.RCPT, reply)
         return accepted
 
     async def _content(self) -> SMTPResponse:
-        protocol = self._client.protocol
-        if protocol is None:
-            raise SMTPServerDisconnected("Connection lost")
-        # Not the library's data(): it runs two regular expressions over content that is known to have CRLF ends.
         wire = dot_stuffed(self._envelope.content)
-        self._allow(self._timeouts.content_s)
-        protocol.write(wire)
+        self._line.send(wire)
         self.dot_sent = True
-        reply = await protocol.read_response(timeout=None)
-        if reply.code == 421:
-            self._client.close()
-        return reply
+        return await self._reply(self._timeouts.content_s)
 
-    async def _command(self, *words: bytes) -> SMTPResponse:
-        self._allow(self._timeouts.command_s)
-        return await self._client.execute_command(*words, timeout=None)
-
-    def _allow(self, seconds: float) -> None:
-        """Wind the one timer up for the next command; cheaper than a timer and a task for each."""
-        self._clock.reschedule(min(asyncio.get_running_loop().time() + seconds, self._deadline))
+    async def _reply(self, seconds: float | None = None) -> SMTPResponse:
+        """Wind the one timer up for the next reply; cheaper than a timer and a task for each."""
+        allowed = self._timeouts.command_s if seconds is None else seconds
+        self._clock.reschedule(min(asyncio.get_running_loop().time() + allowed, self._deadline))
+        return await self._line.next()
 
     def _refuse(self, reply: SMTPResponse) -> None:
         self.fail(_refused(self.stage, reply))
         self.needs_reset = True
+
+    def _refused_by_all(self, reply: SMTPResponse) -> bool:
+        """421: the server closes the connection, whatever else was on its way."""
+        self.fail(_refused(self.stage, reply))
+        return False
 
 
 def dot_stuffed(content: bytes) -> bytes:
@@ -314,6 +373,8 @@ async def dial(address: Address, *, hostname: str, tls: TlsDemand, server_name: 
     try:
         await _greet(client, timeouts)
         await _encrypt(session, client, tls=tls, server_name=server_name, timeouts=timeouts)
+        async with _conversation(Stage.GREETING, timeouts.greeting_s):
+            session.take_over()
     except DialError as error:
         client.close()
         sock.close()

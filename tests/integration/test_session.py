@@ -117,8 +117,36 @@ def test_without_an_accepted_recipient_nothing_is_sent_and_the_connection_is_res
     with smtp_remote({"RCPT": ["550 no", "250 Ok"]}) as remote:
         (first, second), _ = send(remote, envelope(), envelope())
     assert (first.outcomes[0].code, second.outcomes[0].code) == (550, 250)
-    assert remote.commands[0][3] == "RSET"
-    assert remote.counts["DATA"] == 1
+    assert [command.split()[0] for command in remote.commands[0][1:6]] == ["MAIL", "RCPT", "DATA", "RSET", "MAIL"]
+    assert len(remote.taken) == 1
+
+
+def test_a_server_without_pipelining_is_asked_one_by_one_and_not_for_data_in_vain() -> None:
+    with smtp_remote({"RCPT": ["550 no", "250 Ok"]}, offers=()) as remote:
+        (first, second), _ = send(remote, envelope(), envelope())
+    assert (first.outcomes[0].code, second.outcomes[0].code) == (550, 250)
+    assert [command.split()[0] for command in remote.commands[0][1:5]] == ["MAIL", "RCPT", "RSET", "MAIL"]
+    assert len(remote.taken) == 1
+
+
+def test_a_server_that_takes_data_without_a_recipient_gets_an_empty_message() -> None:
+    with smtp_remote({"RCPT": ["550 no", "250 Ok"], "DATA": "354 go on"}) as remote:
+        (first, second), usable = send(remote, envelope(), envelope())
+    assert (first.outcomes[0].code, second.outcomes[0].code, usable) == (550, 250, True)
+    assert next(taken.content for taken in remote.taken) == b""
+
+
+def test_a_server_that_wants_content_of_a_refused_sender_is_left() -> None:
+    with smtp_remote({"MAIL": "550 no", "DATA": "354 go on"}) as remote:
+        (sent,), usable = send(remote, envelope())
+    assert (sent.outcomes[0].code, sent.outcomes[0].stage, usable) == (550, Stage.MAIL, False)
+    assert remote.taken == []
+
+
+def test_an_address_with_a_control_character_is_never_sent() -> None:
+    with smtp_remote() as remote, pytest.raises(ValueError, match="control character"):
+        send(remote, envelope(b"x\r\n", "a@y.example>\r\nRSET"))
+    assert remote.counts["MAIL"] == 0
 
 
 @pytest.mark.parametrize(
