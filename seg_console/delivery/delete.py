@@ -29,7 +29,11 @@ def delete(ids: Iterable[int], *, now: datetime) -> int:
         )
         assert moved == len(rows)  # looked at and locked a moment ago
         _delete_recipients(rows)
-        finished = deliveries_ended([row.message_id for row in rows], now)
+        finished = deliveries_ended(
+            originals=[row.message_id for row in rows if not kind(row.kind).connector],
+            copies=[row.message_id for row in rows if kind(row.kind).connector],
+            now=now,
+        )
         record([*(_event(row, now) for row in rows), *finished])
         hosts.update(_tallies(rows), (), now=now)
     return moved

@@ -115,11 +115,20 @@ def settle(
         endings = [_end(attempted, rules[attempted.claimed.destination.kind]) for attempted in ours]
         _write_deliveries(endings, now)
         _write_recipients(endings)
-        finished = deliveries_ended([e.attempted.claimed.mid for e in endings if e.ended], now)
+        finished = _finish(endings, now)
         reports = report(_undelivered(endings), now=now)
         record([*before, *_events(endings, finished), *reports])
         hosts.update(_tallies(endings), news, now=now)
     return Settled(count=len(endings), late=len(attempts) - len(endings))
+
+
+def _finish(endings: Sequence[_Ending], now: datetime) -> list[events.Finished]:
+    ended = [ending.attempted.claimed for ending in endings if ending.ended]
+    return deliveries_ended(
+        originals=[claimed.mid for claimed in ended if not kind(claimed.destination.kind).connector],
+        copies=[claimed.mid for claimed in ended if kind(claimed.destination.kind).connector],
+        now=now,
+    )
 
 
 def _still_ours(attempts: Sequence[Attempted]) -> list[Attempted]:

@@ -6,47 +6,46 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import F
-
 from seg_console.mail.events import Finished
 from seg_console.mail.models import Message, Recipient
 
 
-def deliveries_ended(mids: Iterable[int], now: datetime) -> list[Finished]:
-    """Tell that deliveries of these MIDs ended, one entry in `mids` for each; call it in the settling transaction,
-    after the recipients' states are written.
+def deliveries_ended(*, originals: Iterable[int] = (), copies: Iterable[int] = (), now: datetime) -> list[Finished]:
+    """Tell that deliveries ended, one MID for each; call it in the settling transaction, after the recipients' states
+    are written.
 
     Returns a Finished event for every message of which nothing is left to do. Original and copy of one message may
     be settled by two processes at once: rows are locked in MID order first, so exactly one of them sees the last
     delivery end and neither waits for the other in a circle.
     """
-    ended = Counter(mids)
+    originals = list(originals)
+    ended = Counter([*originals, *copies])
     if not ended:
         return []
-    touched = Message.objects.filter(pk__in=ended)
-    left = dict(touched.select_for_update().order_by("pk").values_list("pk", "outstanding"))
-    by_count: dict[int, list[int]] = {}
-    for mid, count in ended.items():
-        by_count.setdefault(count, []).append(mid)
-    for count, group in by_count.items():
-        Message.objects.filter(pk__in=group).update(outstanding=F("outstanding") - count)
-    _settle_states(list(ended))
-    finished = [mid for mid, count in ended.items() if left[mid] == count]
-    Message.objects.filter(pk__in=finished).update(finished_at=now)
-    return [Finished(mid=mid, at=now) for mid in finished]
+    locked = Message.objects.filter(pk__in=ended).select_for_update().order_by("pk")
+    left = {mid: outstanding - ended[mid] for mid, outstanding in locked.values_list("pk", "outstanding")}
+    # A copy's fate is not the message's: only where recipients moved can the state have changed.
+    states = _states(originals) if originals else {}
+    alike: dict[tuple[int, str | None], list[int]] = {}
+    for mid, outstanding in left.items():
+        alike.setdefault((outstanding, states.get(mid)), []).append(mid)
+    for (outstanding, state), group in alike.items():
+        changed: dict[str, object] = {"outstanding": outstanding}
+        if state is not None:
+            changed["state"] = state
+        if not outstanding:
+            changed["finished_at"] = now
+        Message.objects.filter(pk__in=group).update(**changed)
+    return [Finished(mid=mid, at=now) for mid in ended if not left[mid]]
 
 
-def _settle_states(mids: list[int]) -> None:
+def _states(mids: list[int]) -> dict[int, str]:
     """Queued while a recipient waits; then the worst that befell one of them."""
-    states: dict[int, set[str]] = {}
+    found: dict[int, set[str]] = {}
     rows = Recipient.objects.filter(message__in=mids).values_list("message_id", "state").distinct()
     for mid, state in rows:
-        states.setdefault(mid, set()).add(state)
-    by_state: dict[str, list[int]] = {}
-    for mid, found in states.items():
-        by_state.setdefault(_worst(found), []).append(mid)
-    for state, group in by_state.items():
-        Message.objects.filter(pk__in=group).exclude(state=state).update(state=state)
+        found.setdefault(mid, set()).add(state)
+    return {mid: _worst(states) for mid, states in found.items()}
 
 
 def _worst(found: set[str]) -> str:

@@ -134,16 +134,16 @@ def recipients(mid: int, *states: str) -> None:
 def test_a_message_shows_the_state_of_its_worst_recipient(states: Sequence[str], expected: str) -> None:
     message(outstanding=2)
     recipients(MID, *states)
-    deliveries_ended([MID], AT)
+    deliveries_ended(originals=[MID], now=AT)
     assert Message.objects.get().state == expected
 
 
 def test_a_message_finishes_once_when_its_last_delivery_ends() -> None:
     message(outstanding=2)
     recipients(MID, "delivered")
-    assert deliveries_ended([MID], AT) == []
+    assert deliveries_ended(originals=[MID], now=AT) == []
     assert Message.objects.get().finished_at is None
-    assert deliveries_ended([MID], AT) == [events.Finished(mid=MID, at=AT)]
+    assert deliveries_ended(originals=[MID], now=AT) == [events.Finished(mid=MID, at=AT)]
     assert (Message.objects.get().finished_at, Message.objects.get().outstanding) == (AT, 0)
 
 
@@ -152,7 +152,10 @@ def test_original_and_copy_may_end_in_the_same_batch() -> None:
     message(mid=7, outstanding=1)
     recipients(MID, "delivered")
     recipients(7, "bounced")
-    assert deliveries_ended([MID, 7, MID], AT) == [events.Finished(mid=MID, at=AT), events.Finished(mid=7, at=AT)]
+    assert deliveries_ended(originals=[MID, 7], copies=[MID], now=AT) == [
+        events.Finished(mid=MID, at=AT),
+        events.Finished(mid=7, at=AT),
+    ]
     assert list(Message.objects.order_by("mid").values_list("mid", "state")) == [(7, "bounced"), (MID, "delivered")]
 
 
