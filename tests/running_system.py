@@ -9,11 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import LiteralString
+from urllib.parse import urlsplit
 
 import psutil
+import psycopg
+from psycopg import sql
 
 ROOT = Path(__file__).parents[1]
 READY_LINE = "Ctrl-C stops everything."
@@ -47,6 +52,23 @@ def wait_until(is_so: Callable[[], bool], *, what: str, deadline_s: float = DEAD
         time.sleep(0.05)
 
 
+class OwnDatabase:
+    """A new database in the PostgreSQL cluster that DATABASE_URL leads to."""
+
+    def __init__(self) -> None:
+        self._cluster = os.environ["DATABASE_URL"]
+        self._name = f"up_{uuid.uuid4().hex}"
+        self._execute("CREATE DATABASE {}")
+        self.url = urlsplit(self._cluster)._replace(path=f"/{self._name}").geturl()
+
+    def drop(self) -> None:
+        self._execute("DROP DATABASE {} WITH (FORCE)")
+
+    def _execute(self, statement: LiteralString) -> None:
+        with psycopg.connect(self._cluster, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(self._name)))
+
+
 class System:
     """One start of the program. `output` grows as it speaks."""
 
@@ -55,6 +77,7 @@ class System:
         self.http_port, self.smtp_port, self.lab_port = ports, ports + 1, ports + 2
         self.data_folder = data_folder
         self.output: list[str] = []
+        self._database = OwnDatabase() if os.environ.get("DATABASE_URL", "").startswith("postgres") else None
         # The tests' own settings and database are theirs alone.
         inherited = {
             name: value
@@ -68,6 +91,7 @@ class System:
             "SEG_SMTP_PORT": str(self.smtp_port),
             "SEG_LAB_PORT": str(self.lab_port),
             "SEG_HOSTNAME": "gw1.corp.example",
+            **({"DATABASE_URL": self._database.url} if self._database else {}),
             **environment,
         }
         self.process = subprocess.Popen(
@@ -107,6 +131,8 @@ class System:
         assert self.process.stdout is not None
         self._reader.join(5)
         self.process.stdout.close()
+        if self._database:
+            self._database.drop()
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
