@@ -112,6 +112,7 @@ def _measure(load: Load) -> report.Figures:
             messages=load.messages,
             sessions=load.sessions,
             size=load.size,
+            connections=MOST_CONNECTIONS,
             ours=with_copies[0],
             peer=with_copies[1],
             ours_without_copy=without[0],

@@ -31,6 +31,7 @@ class Figures:
     messages: int
     sessions: int
     size: int
+    connections: int
     ours: Sequence[Round]
     peer: Sequence[Round]
     ours_without_copy: Sequence[Round]
@@ -109,8 +110,10 @@ have received everything; `make bench SAVE=1` writes this page.
   queue is on the same disk. (Its TLS connections carry one message each: the option to share them crashes in the
   Postfix measured here.)
 - Both: the mailbox is a `smtp-sink` over plain SMTP; the intake is another behind stunnel's STARTTLS, its certificate
-  checked. stunnel waits 200 ms before each greeting, to see who speaks first, which stands in for a distant intake:
-  it rewards connections that carry more than one message. Either system may open 50 to each end. All ends share the machine with the one that is measured.
+  checked. stunnel waits 200 ms before each greeting, to see who speaks first, which stands in for a distant intake: it
+  rewards connections that carry more than one message. Either system may open {figures.connections} connections to
+  each end.
+- All ends share the machine with the system that is measured.
 - A rate is messages divided by the time from the first connection to the last delivery or copy.
 
 ## Results
