@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests share the cores: two runners, unless JOBS says otherwise.
 JOBS ?= 2
+# By file, because the tests of one file may share a running system.
+PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint fmt bench constraints
@@ -23,8 +25,8 @@ run: ## Start everything for real use, on an empty system
 	@exec $(BIN)/python manage.py up
 
 test: lint ## Check and test everything, on SQLite and on PostgreSQL
-	$(BIN)/pytest -n $(JOBS)
-	$(BIN)/python -m tests.postgresql $(BIN)/pytest -n $(JOBS)
+	$(BIN)/pytest $(PARALLEL)
+	$(BIN)/python -m tests.postgresql $(BIN)/pytest $(PARALLEL)
 
 lint: ## Check style, types, the compose file
 	@sh .ci/install dev

@@ -250,7 +250,8 @@ class Supervisor:
         if watcher.is_stopping() or watcher.is_stopped() or self._stop.is_set():
             return True
         name = watcher.name
-        reason = f"{name} ended with {_exit_words(exit_code)}: {self._outputs[name].last_line or 'it said nothing'}"
+        said = self._outputs[name].last_line.rstrip(".") or "it said nothing"
+        reason = f"{name} ended with {_exit_words(exit_code)}: {said}"
         now = time.monotonic()
         endings = self._endings[name]
         endings.append(now)

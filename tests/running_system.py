@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,13 +26,19 @@ READY_LINE = "Ctrl-C stops everything."
 DEADLINE_S = 90.0
 
 
+# Below the range from which the system takes ports for outgoing connections: one of those could be in the way between
+# the look and the use.
+_PORTS = range(15_000, 32_000)
+_given: set[int] = set()
+
+
 def free_port_block(count: int) -> int:
-    """The first of `count` ports in a row that nobody uses now."""
+    """The first of `count` ports in a row that nobody uses now, and that was not given before."""
     while True:
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            start: int = first.getsockname()[1]
-        if start + count < 65536 and all(_is_free(port) for port in range(start, start + count)):
+        start = random.randrange(_PORTS.start, _PORTS.stop - count)
+        block = range(start, start + count)
+        if _given.isdisjoint(block) and all(map(_is_free, block)):
+            _given.update(block)
             return start
 
 
