@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 0.5
 PAUSE_S: Final = 2.0
+# The first failure is news, and then one a minute.
+QUIET_S: Final = 60.0
 
 
 class Breaker:
@@ -21,13 +23,15 @@ class Breaker:
 
     def __init__(self) -> None:
         self._until = 0.0
+        self._quiet_until = 0.0
 
     @property
     def open(self) -> bool:
         return time.monotonic() < self._until
 
     def failed(self, error: Exception) -> None:
-        if not self.open:
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + QUIET_S
             logger.warning("going on without Redis: %s", error, extra={"action": "redis_unreachable"})
         self._until = time.monotonic() + PAUSE_S
 

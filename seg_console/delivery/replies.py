@@ -49,7 +49,8 @@ class Replies(asyncio.Protocol):
         return self._arrived.popleft()
 
     def close(self) -> None:
-        self._transport.close()
+        """At once: a polite end of TLS would wait for a server that has been told QUIT, or is not trusted any more."""
+        self._transport.abort()
 
     # -- asyncio.Protocol
 

@@ -396,11 +396,20 @@ async def _connect(address: Address, timeouts: Timeouts) -> socket.socket:
             await asyncio.get_running_loop().sock_connect(sock, (address.ip, address.port))
     except OSError as error:  # TimeoutError is one
         sock.close()
-        raise DialError(_network(error, Stage.CONNECT)) from error
+        raise DialError(_network(error, Stage.CONNECT), local_ip=_interface_towards(address)) from error
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _interface_towards(address: Address) -> str:
+    """The local address that packets to `address` leave from; "" when there is no way at all. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect((address.ip, address.port))
+        return str(probe.getsockname()[0])
+    return ""
 
 
 async def _greet(client: SMTP, timeouts: Timeouts) -> None:

@@ -196,7 +196,7 @@ def test_an_intake_that_refuses_connections_costs_one_copy_an_attempt_and_the_ot
     assert queue.due(timezone.now()) == []
     line = (
         "TDC: Connection Error: DCID 1 domain: the.tdc.queue IP: 127.0.0.1 port: P details: "
-        "[Errno 111] Connection refused interface:  reason: network error"
+        "[Errno 111] Connection refused interface: 127.0.0.1 reason: network error"
     )
     assert line in [text.replace(f"port: {port}", "port: P") for text in log_texts()]
 
