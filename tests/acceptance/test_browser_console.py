@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = require_program("chromium", "chromium")
     # Playwright runs an event loop in this thread; Django would take every query for one made inside a coroutine.
