@@ -22,14 +22,6 @@ def port(name: str, default: int) -> int:
     return int(value)
 
 
-def number(name: str, default: int, *, least: int, most: int) -> int:
-    """A whole number within bounds. Raises ImproperlyConfigured."""
-    value = text(name, str(default))
-    if not value.isdigit() or not least <= int(value) <= most:
-        raise ImproperlyConfigured(f"{name}={value!r} is out of range: give a whole number from {least} to {most}.")
-    return int(value)
-
-
 def switch(name: str, *, default: bool) -> bool:
     """`true` or `false`, also 1/0, yes/no, on/off. Raises ImproperlyConfigured."""
     value = text(name, str(default)).lower()

@@ -38,14 +38,6 @@ def test_a_switch_refuses_anything_else(monkeypatch: pytest.MonkeyPatch) -> None
         environment.switch("SEG_DEBUG", default=False)
 
 
-def test_a_number_outside_its_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEG_N", "9")
-    assert environment.number("SEG_N", 1, least=1, most=9) == 9
-    monkeypatch.setenv("SEG_N", "10")
-    with pytest.raises(ImproperlyConfigured, match="SEG_N='10' is out of range"):
-        environment.number("SEG_N", 1, least=1, most=9)
-
-
 def test_postgresql_is_named_by_a_url_with_a_host_or_a_socket_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://seg:p%40ss@db.example:5433/mail")
     found = environment.database("DATABASE_URL", Path("x"))
