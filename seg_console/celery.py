@@ -46,8 +46,8 @@ app.conf.update(
         },
         "housekeeping": {
             "task": "seg_console.delivery.tasks.housekeeping",
-            "schedule": 600.0,
-            "options": {"queue": "delivery", "expires": 600},
+            "schedule": 60.0,
+            "options": {"queue": "delivery", "expires": 60},
         },
     },
     imports=("seg_console.delivery.tasks",),

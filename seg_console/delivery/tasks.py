@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from seg_console.delivery import queue, stopping
 from seg_console.delivery.drain import run_drain
+from seg_console.mail import retention
 
 # Far beyond what a drain takes (drain.RUN_S, and the longest transaction it may wait for): against a hang of ours.
 DRAIN_LIMIT_S = 3600
@@ -29,5 +30,8 @@ def sweep() -> None:
 
 @shared_task(name="seg_console.delivery.tasks.housekeeping", ignore_result=True, time_limit=600)
 def housekeeping() -> None:
-    """Delete deliveries that ended long ago; their messages' tracking stays."""
-    queue.forget(timezone.now() - KEEP_ENDED)
+    """Remove what is no longer needed: bodies once all is sent, deliveries that ended days ago, old tracking."""
+    now = timezone.now()
+    retention.drop_bodies()
+    queue.forget(now - KEEP_ENDED)
+    retention.drop_old(now)

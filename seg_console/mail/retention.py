@@ -17,7 +17,7 @@ COUNTER_DAYS = 365
 BATCH = 500
 
 
-def drop_bodies(*, batches: int = 20) -> int:
+def drop_bodies(*, batches: int = 100) -> int:
     """Remove the bodies of messages of which nothing is left to do. Returns how many; bounded, call it again."""
     return sum(_until_short(_drop_some_bodies, batches))
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
+from seg_console.delivery.tasks import housekeeping
 from seg_console.mail import events, retention
 from seg_console.mail.models import Body, MailCounter, Message, Recipient, TrackingEvent
 from seg_console.mail.progress import deliveries_ended
@@ -171,6 +173,15 @@ def test_a_body_is_kept_while_any_part_of_its_message_is_unfinished() -> None:
     assert retention.drop_bodies() == 1
     assert not Body.objects.exists()
     assert Message.objects.filter(body=None).count() == 2
+
+
+def test_housekeeping_drops_the_body_of_a_finished_message_and_keeps_its_tracking() -> None:
+    message(body=Body.objects.create(mid=MID, content=b"x"), received_at=timezone.now(), finished_at=timezone.now())
+    record([RECEIVED])
+    housekeeping()
+    assert not Body.objects.exists()
+    assert Message.objects.get().body_id is None
+    assert TrackingEvent.objects.count() == 1
 
 
 def test_tracking_is_dropped_after_thirty_days_and_never_while_a_message_waits() -> None:
