@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import dns.asyncresolver
 import dns.resolver
+from django.db import connection as database
 
 from seg_console.config import running
 from seg_console.gateway.accept import Happening, Rulebook, store
@@ -69,8 +70,12 @@ class Listener:
         self._writer = Writer(store=self._store, tick=self._tick, post=self._post)
 
     def start(self) -> None:
-        """Read the configuration and fill the number pools, then start the writer. Raises DatabaseError."""
-        self._tick()
+        """Read the configuration and fill the number pools, then start the writer. Raises DatabaseError. Blocks."""
+        try:
+            self._tick()
+        finally:
+            # This thread is borrowed; from here on only the writer's speaks to the database.
+            database.close()
         self._writer.start()
 
     def stop(self) -> None:
