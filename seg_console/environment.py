@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def text(name: str, default: str) -> str:
@@ -15,11 +21,59 @@ def text(name: str, default: str) -> str:
 
 
 def port(name: str, default: int) -> int:
-    """A TCP port, 0 to 65535 (0 lets the system choose). Raises ImproperlyConfigured."""
+    """A TCP port, 1 to 65535. Raises ImproperlyConfigured."""
     value = text(name, str(default))
-    if not value.isdigit() or int(value) > 65535:
-        raise ImproperlyConfigured(f"{name}={value!r} is not a port: give a whole number from 0 to 65535.")
+    if not (value.isascii() and value.isdigit()) or not 1 <= int(value) <= 65535:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a port: give a whole number from 1 to 65535.")
     return int(value)
+
+
+def folder(name: str, default: str, *, base: Path) -> Path:
+    """A folder, made if need be; a relative one is looked for in `base`. Raises ImproperlyConfigured."""
+    path = (base / text(name, default)).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name}={str(path)!r} cannot be used as a folder ({error.strerror}): give a folder of your own."
+        ) from error
+    return path
+
+
+def host_name(name: str, default: str) -> str:
+    """A host name as banner and headers may show it (RFC 1123 2.1). Raises ImproperlyConfigured."""
+    value = text(name, default)
+    if not _HOST_NAME.fullmatch(value) or len(value) > 253:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a host name: give one like gw1.example.com.")
+    return value
+
+
+def zone(name: str, default: str) -> str:
+    """A time zone's name. Raises ImproperlyConfigured."""
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a time zone: give one like Europe/Berlin.") from error
+    return value
+
+
+def level(name: str, default: str) -> str:
+    """How much of the programs' own logs is kept. Raises ImproperlyConfigured."""
+    value = text(name, default).upper()
+    if value not in _LEVELS:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a log level: give one of {', '.join(_LEVELS)}.")
+    return value
+
+
+def redis_url(name: str, default: str) -> str:
+    """Where Redis is. Raises ImproperlyConfigured, without repeating what may hold a passphrase."""
+    value = text(name, default)
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured(
+            f"{name} is not a Redis URL: give redis://host:port/0, rediss://... or unix:///path."
+        )
+    return value
 
 
 def switch(name: str, *, default: bool) -> bool:

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import redis
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import DatabaseError, connections
+from django.utils import timezone
 
 from seg_console import environment
 from seg_console.accounts.management.commands.ensure_admin import ADMIN_NAME, ensure_admin
 from seg_console.celery import app
+from seg_console.gateway.certificate import listener_context
 from seg_console.preflight import (
     Port,
     PreflightError,
@@ -72,6 +75,7 @@ def launch(
     with only_one(data_folder / "run" / "up.lock"):
         check_folder(data_folder / "log")
         check_ports([*_ports(), *(addition.ports if addition else ())])
+        _check_certificate()
         first = _redis_process()
         prepare()
         say("Preparing the database ...")
@@ -81,7 +85,18 @@ def launch(
         if addition:
             checks[addition.process.name] = addition.check
         say("Starting " + ", ".join(process.name for process in processes) + " ...")
-        asyncio.run(_run(processes, checks, lambda stopping: when_ready(Ready(stopping, passphrase)), say))
+        told = threading.Event()
+
+        def ready(stopping: threading.Event) -> None:
+            told.set()
+            when_ready(Ready(stopping, passphrase))
+
+        try:
+            asyncio.run(_run(processes, checks, ready, say))
+        finally:
+            if passphrase and not told.is_set():
+                # It exists from now on, and nothing else will ever show it.
+                say(f"The user {ADMIN_NAME} has been made, with the passphrase {passphrase}.")
         say("Stopped.")
 
 
@@ -102,6 +117,14 @@ def _ports() -> list[Port]:
         Port("the web console", settings.SEG_HTTP_HOST, settings.SEG_HTTP_PORT, "SEG_HTTP_PORT"),
         Port("the SMTP listener", settings.SEG_SMTP_HOST, settings.SEG_SMTP_PORT, "SEG_SMTP_PORT"),
     ]
+
+
+def _check_certificate() -> None:
+    """Raises PreflightError for what the listener would refuse at every start."""
+    try:
+        listener_context(timezone.now())
+    except ImproperlyConfigured as error:
+        raise PreflightError(str(error)) from error
 
 
 def _redis_process() -> list[Process]:

@@ -72,6 +72,9 @@ def _port_sentence(port: Port, error: OSError) -> str:
     change = f": set {port.variable} to another one." if port.variable else "."
     if error.errno == errno.EADDRINUSE:
         return f"Port {port.port} on {port.host}, for {port.purpose}, is taken by another program{change}"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        host = port.variable.replace("_PORT", "_HOST")
+        return f"{port.host} is not an address of this machine, for {port.purpose}: set {host} to one, like 127.0.0.1."
     reason = os.strerror(error.errno or 0)
     return f"Port {port.port} on {port.host}, for {port.purpose}, cannot be listened on ({reason}){change}"
 

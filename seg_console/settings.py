@@ -18,8 +18,8 @@ from seg_console import environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Where everything that is not code lives: database, logs, keys, sockets.
-SEG_DATA_DIR = (BASE_DIR / environment.text("SEG_DATA_DIR", "var")).resolve()
-SEG_HOSTNAME = environment.text("SEG_HOSTNAME", socket.getfqdn())
+SEG_DATA_DIR = environment.folder("SEG_DATA_DIR", "var", base=BASE_DIR)
+SEG_HOSTNAME = environment.host_name("SEG_HOSTNAME", socket.getfqdn())
 SEG_HTTP_HOST = environment.text("SEG_HTTP_HOST", "127.0.0.1")
 SEG_HTTP_PORT = environment.port("SEG_HTTP_PORT", 8000)
 SEG_SMTP_HOST = environment.text("SEG_SMTP_HOST", "127.0.0.1")
@@ -27,7 +27,7 @@ SEG_SMTP_PORT = environment.port("SEG_SMTP_PORT", 2525)
 SEG_TLS_CERTIFICATE = environment.text("SEG_TLS_CERTIFICATE", "")
 SEG_TLS_KEY = environment.text("SEG_TLS_KEY", "")
 SEG_REDIS_SOCKET = SEG_DATA_DIR / "run" / "redis.sock"
-SEG_REDIS_URL = environment.text("REDIS_URL", f"unix://{SEG_REDIS_SOCKET}")
+SEG_REDIS_URL = environment.redis_url("REDIS_URL", f"unix://{SEG_REDIS_SOCKET}")
 SEG_MAIL_LOG = SEG_DATA_DIR / "log" / "mail_logs"
 
 
@@ -38,7 +38,6 @@ def _secret_key() -> str:
         return given
     path = SEG_DATA_DIR / "secret_key"
     if not path.exists():
-        SEG_DATA_DIR.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(48))
@@ -172,7 +171,7 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Chinese (Simplified)"))]
 LOCALE_PATHS = [BASE_DIR / "seg_console" / "locale"]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = environment.text("SEG_TIME_ZONE", os.environ.get("TZ", "") or "UTC")
+TIME_ZONE = environment.zone("SEG_TIME_ZONE", os.environ.get("TZ", "") or "UTC")
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
@@ -190,7 +189,7 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": environment.text("SEG_LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["stderr"], "level": environment.level("SEG_LOG_LEVEL", "INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},
         # A refused form (422) and a page that is not there are answers, not warnings.

@@ -11,10 +11,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 # Opportunistic TLS between mail servers does not look at who signed; ten years spare an outage nobody expects.
 VALID_DAYS = 3650
+
+
+def listener_context(now: datetime) -> ssl.SSLContext:
+    """The context that the settings ask for. Raises ImproperlyConfigured."""
+    return tls_context(
+        certificate=settings.SEG_TLS_CERTIFICATE,
+        key=settings.SEG_TLS_KEY,
+        folder=settings.SEG_DATA_DIR / "tls",
+        hostname=settings.SEG_HOSTNAME,
+        now=now,
+    )
 
 
 def tls_context(*, certificate: str, key: str, folder: Path, hostname: str, now: datetime) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from weakref import WeakKeyDictionary
 
@@ -121,7 +121,7 @@ class Listener:
         if is_looping(message.content):
             self._refuse_loop(connection, message)
             return
-        arrival = Arrival(self._peers[connection], self._now(), message)
+        arrival = Arrival(self._peers[connection], self._now(), self._with_domains(message))
         self._writer.submit(arrival, lambda answer: connection.answer(answer.code, answer.text))
 
     def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
@@ -189,6 +189,14 @@ class Listener:
     def _access(self, recipient: str) -> Access:
         """Asked at every RCPT, so a committed change is in force for the next recipient of an open session."""
         return running.held().value(recipient_access).decide(recipient)
+
+    def _with_domains(self, message: ReceivedMessage) -> ReceivedMessage:
+        """`postmaster` without a domain is the postmaster of the first accepted domain; only he comes without one."""
+        if all("@" in recipient for recipient in message.recipients):
+            return message
+        own = running.held().value(recipient_access).own_domain or self._identity.hostname
+        whole = tuple(each if "@" in each else f"{each}@{own}" for each in message.recipients)
+        return replace(message, recipients=whole)
 
     def _settings(self) -> ListenerSettings:
         return running.held().value(listener_settings)

@@ -16,8 +16,17 @@ class RecipientAccessTable:
         self._place = {row.recipient: place for place, row in enumerate(rows)}
         self._access = [_access(row) for row in rows]
 
+    @property
+    def own_domain(self) -> str | None:
+        """The first whole domain that is accepted: whose postmaster a bare `postmaster` is. None if there is none."""
+        plain = (key for key in self._place if "@" not in key and not key.startswith("."))
+        return next((key for key in plain if self._access[self._place[key]].accepted), None)
+
     def decide(self, address: str) -> Access:
-        """Whether a recipient is taken, and with which answer. One that no row matches is refused."""
+        """Whether a recipient is taken, and with which answer. One that no row matches is refused, but for
+        `postmaster` without a domain, which a server that takes mail must take (RFC 5321 4.5.1)."""
+        if "@" not in address and self.own_domain is not None:
+            return Access(accepted=True)
         places = [self._place[key] for key in _keys(address) if key in self._place]
         return self._access[min(places)] if places else Access(accepted=False)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.utils import timezone
 
+from seg_console.gateway.certificate import tls_context
 from seg_console.launch import smtp_answers
 from tests.running_system import System, started, wait_until
 
@@ -104,8 +106,8 @@ def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
         assert system.wait_for_end() == 1
 
     [line] = system.output
-    assert "cannot be written to" in line
-    assert "SEG_DATA_DIR" in line
+    assert "SEG_DATA_DIR=" in line
+    assert "cannot be used as a folder" in line
 
 
 def test_a_redis_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
@@ -117,8 +119,22 @@ def test_a_redis_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
     ]
 
 
+def test_a_certificate_without_its_key_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
+    with started("up", tmp_path, SEG_TLS_CERTIFICATE="/nonexistent") as system:
+        assert system.wait_for_end() == 1
+
+    [line] = system.output
+    assert "SEG_TLS_CERTIFICATE and SEG_TLS_KEY go together" in line
+
+
 def test_a_process_that_keeps_ending_stops_everything_and_says_why(tmp_path: Path) -> None:
-    with started("up", tmp_path, SEG_TLS_CERTIFICATE="/nonexistent", SEG_TLS_KEY="/nonexistent") as system:
+    tls_context(certificate="", key="", folder=tmp_path, hostname="gw1.corp.example", now=timezone.now())
+    certificate = tmp_path / "listener.pem"
+    pair = str(certificate)
+    with started("up", tmp_path / "data", SEG_TLS_CERTIFICATE=pair, SEG_TLS_KEY=pair) as system:
+        system.wait_until_ready()
+        certificate.write_text("no certificate any more")
+        system.child("manage.py listen").kill()
         assert system.wait_for_end() == 1
 
     assert "listener ended with exit code 1: " in system.said

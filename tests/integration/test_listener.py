@@ -68,6 +68,24 @@ def test_a_foreign_recipient_is_refused_at_rcpt_and_nothing_is_stored(port: int)
     assert not Body.objects.exists()
 
 
+def test_postmaster_without_a_domain_is_the_first_accepted_domains(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        client.mail("alice@example.net")
+        assert client.docmd("RCPT", "TO:<Postmaster>")[0] == 250
+        assert client.data(MESSAGE)[0] == 250
+    assert Message.objects.get().recipients.get().address == "Postmaster@corp.example"
+    assert Delivery.objects.get(kind="ordinary").domain == "corp.example"
+
+
+def test_postmaster_without_a_domain_is_refused_where_nobody_receives() -> None:
+    configuration.commit(recipient_access=[])
+    with listening() as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        client.mail("alice@example.net")
+        assert client.docmd("RCPT", "TO:<postmaster>")[0] == 550
+
+
 def test_a_connection_is_logged_from_its_opening_to_its_close(log: Callable[[], list[str]]) -> None:
     configuration.commit()
     with listening() as port, smtplib.SMTP("127.0.0.1", port) as client:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from seg_console.config import document, registry
 
 PAGE = (settings.BASE_DIR / "docs" / "configuration.md").read_text()
-READS = re.compile(r"environment\.(?:text|port|number|switch|words|database)\(\s*\"(\w+)\"")
+READS = re.compile(r"environment\.(?:[a-z_]+)\(\s*\"(\w+)\"")
 
 
 def shapes(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +24,7 @@ def test_an_unset_or_empty_variable_has_its_default(monkeypatch: pytest.MonkeyPa
     assert environment.port("SEG_X", 2525) == 2525
 
 
-@pytest.mark.parametrize("value", ["-1", "65536", "smtp", "2525.0", "1 2"])
+@pytest.mark.parametrize("value", ["-1", "0", "65536", "smtp", "2525.0", "1 2"])
 def test_a_port_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("SEG_SMTP_PORT", value)
     with pytest.raises(ImproperlyConfigured, match=f"SEG_SMTP_PORT='{value}' is not a port"):
@@ -36,6 +41,50 @@ def test_a_switch_refuses_anything_else(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SEG_DEBUG", "maybe")
     with pytest.raises(ImproperlyConfigured, match="SEG_DEBUG='maybe' is neither true nor false"):
         environment.switch("SEG_DEBUG", default=False)
+
+
+@pytest.mark.parametrize(
+    ("read", "bad", "sentence"),
+    [
+        (environment.zone, "Mars/Base", "SEG_X='Mars/Base' is not a time zone"),
+        (environment.zone, "../etc/passwd", "is not a time zone"),
+        (environment.level, "LOUD", "SEG_X='LOUD' is not a log level: give one of DEBUG, INFO"),
+        (environment.redis_url, "foo", "SEG_X is not a Redis URL: give redis://"),
+        (environment.host_name, "bad host", "SEG_X='bad host' is not a host name"),
+        (environment.host_name, "a..b", "is not a host name"),
+        (environment.host_name, "-a.example", "is not a host name"),
+    ],
+)
+def test_what_a_variable_cannot_be_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str, str], str], bad: str, sentence: str
+) -> None:
+    monkeypatch.setenv("SEG_X", bad)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        read("SEG_X", "")
+
+
+def test_a_data_folder_is_made_and_one_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEG_DATA_DIR", "new/folder")
+    assert environment.folder("SEG_DATA_DIR", "var", base=tmp_path).is_dir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEG_DATA_DIR", "file")
+    with pytest.raises(ImproperlyConfigured, match="cannot be used as a folder"):
+        environment.folder("SEG_DATA_DIR", "var", base=tmp_path)
+
+
+def test_a_command_ends_with_the_sentence_alone() -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "seg_console.settings", "SEG_SMTP_PORT": "abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sentence = "SEG_SMTP_PORT='abc' is not a port: give a whole number from 1 to 65535.\n"
+    assert (ended.returncode, ended.stderr) == (1, sentence)
 
 
 def test_postgresql_is_named_by_a_url_with_a_host_or_a_socket_folder(monkeypatch: pytest.MonkeyPatch) -> None:

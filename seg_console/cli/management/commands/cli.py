@@ -41,8 +41,13 @@ class Command(BaseCommand):
         run = runs.get(name.lower())
         if run is None:
             raise CommandError(f"Unknown command or missing feature key: {name}")
-        with translation.override("en"):
-            run(answers)
+        try:
+            with translation.override("en"):
+                run(answers)
+        except KeyboardInterrupt:
+            # Ctrl-C at a question goes back to where one came from (asyncos-cli 1.1), here the shell.
+            self.stdout.write("")
+            sys.exit(130)
 
     def _help(self, answers: list[str]) -> None:
         for name, text in COMMANDS.items():
@@ -53,9 +58,12 @@ class Command(BaseCommand):
 
     def _tophosts(self, answers: list[str]) -> None:
         answer = answers[0] if answers else self._ask(tophosts.menu(), default="1")
-        key = tophosts.sort_key(answer)
-        if key is None:
-            raise CommandError(f"tophosts: there is no sort key {answer!r}.")
+        while (key := tophosts.sort_key(answer)) is None:
+            complaint = f"tophosts: there is no sort key {answer!r}."
+            if answers:
+                raise CommandError(complaint)
+            self.stdout.write(complaint)
+            answer = self._ask(tophosts.menu(), default="1")
         now = timezone.now()
         rows = (
             tophosts.HostRow(

@@ -24,5 +24,5 @@ class Command(BaseCommand):
 
     def _ready(self, ready: Ready) -> None:
         say_addresses(self._say, ready.passphrase)
-        if ready.passphrase:
-            self._say("The passphrase is shown this once; `manage.py changepassword admin` sets another.")
+        once = "The passphrase is shown this once; " if ready.passphrase else ""
+        self._say(f"{once}`manage.py changepassword admin` sets another passphrase.")

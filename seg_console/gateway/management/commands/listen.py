@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from seg_console.gateway.certificate import tls_context
+from seg_console.gateway.certificate import listener_context
 from seg_console.gateway.listener import Identity, listen
 from seg_console.gateway.transport import SmtpServer
 
@@ -38,13 +38,7 @@ class Command(BaseCommand):
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        context = tls_context(
-            certificate=settings.SEG_TLS_CERTIFICATE,
-            key=settings.SEG_TLS_KEY,
-            folder=settings.SEG_DATA_DIR / "tls",
-            hostname=settings.SEG_HOSTNAME,
-            now=timezone.now(),
-        )
+        context = listener_context(timezone.now())
 
         def ready(server: SmtpServer) -> None:
             self.stdout.write(f"Listening on {host} port {server.port}.")
