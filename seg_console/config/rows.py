@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Manager, QuerySet
 
 from seg_console.config.models import Configuration, ConfigurationObject
 
@@ -161,12 +161,12 @@ def _only_in(model: Model, one: Configuration, other: Configuration) -> dict[UUI
 
 def _difference(model: Model, one: Configuration, other: Configuration) -> QuerySet[Any, tuple[Any, ...]]:
     rows = _default_manager(model).order_by().values_list(*_compared(model))
-    return rows.filter(configuration=one).difference(rows.filter(configuration=other))  # type: ignore[no-any-return]
+    return rows.filter(configuration=one).difference(rows.filter(configuration=other))
 
 
 def _compared(model: Model) -> list[str]:
     return ["uid", *model.value_fields()]
 
 
-def _default_manager(model: type[Row]):  # type: ignore[no-untyped-def]
+def _default_manager(model: type[Row]) -> Manager[Any]:
     return model._default_manager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from seg_console.config.document import Document
 
@@ -40,7 +41,7 @@ def setup_of(document: Document) -> Setup:
     )
 
 
-def _section(document: Document, key: str):  # type: ignore[no-untyped-def]
+def _section(document: Document, key: str) -> Any:
     return json.loads(document.text(key))
 
 
