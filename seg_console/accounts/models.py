@@ -6,18 +6,43 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.accounts.roles import Privilege, Role, allows
+from seg_console.accounts.roles import ADMIN_NAME, FOR_ADMIN_ALONE, Privilege, Role, allows
 
 
 class User(AbstractUser):
-    """An account with one role. A new account gets the role that may do least."""
+    """An account with one role. A new account gets the role that may do least.
+
+    Accounts and preferences act at once, without commit: a locked account is locked now, and no roll back brings
+    somebody's access back (docs/decisions.md).
+    """
 
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.GUEST)
+    full_name = models.CharField(_("full name"), max_length=150, blank=True)
+    # Nothing but the change of passphrase is open to this user until it is made.
+    must_change_passphrase = models.BooleanField(_("must change passphrase"), default=False)
+    passphrase_changed_at = models.DateTimeField(_("passphrase changed"), null=True)
+    # Consecutive failed attempts to sign in, from anywhere; a success sets it to 0.
+    failed_attempts = models.PositiveIntegerField(_("failed attempts"), default=0)
+    locked_at = models.DateTimeField(_("locked"), null=True)
+
+    # Preferences (seg-webui 2.7); empty: the browser's wish, or the console's default.
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    landing_page = models.CharField(_("landing page"), max_length=100, blank=True)
+    time_range = models.CharField(_("time range"), max_length=20, blank=True)
+    rows = models.PositiveSmallIntegerField(_("rows displayed"), default=20)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
 
     class Meta(AbstractUser.Meta):
         constraints = [
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="accounts_user_role_known")
         ]
 
+    @property
+    def is_admin(self) -> bool:
+        """The account that always exists and always is an Administrator (seg-webui 8.6)."""
+        return self.username == ADMIN_NAME
+
     def may(self, privilege: Privilege) -> bool:
+        if privilege in FOR_ADMIN_ALONE and not self.is_admin:
+            return False
         return self.is_active and allows(self.role, privilege)

@@ -28,18 +28,34 @@ class Privilege(Enum):
     VIEW_CONFIGURATION = "view configuration"
     CHANGE_CONFIGURATION = "change configuration"  # submit, commit, abandon, load, roll back
     SAVE_CONFIGURATION = "save configuration"  # download the configuration file
+    RESET_CONFIGURATION = "reset configuration"  # to the initial one
+    VIEW_USERS = "view users"
+    CHANGE_USERS = "change users"  # add, edit, lock, delete accounts; end other people's sessions
+    VIEW_AUDIT_LOG = "view audit log"
 
 
 # A role that may not commit may not submit either: pending changes that nobody can commit help no one
 # (docs/decisions.md).
 PRIVILEGES: dict[Role, frozenset[Privilege]] = {
     Role.ADMINISTRATOR: frozenset(Privilege),
-    Role.OPERATOR: frozenset(Privilege),
-    Role.READ_ONLY_OPERATOR: frozenset({Privilege.VIEW_STATUS, Privilege.VIEW_TRACKING, Privilege.VIEW_CONFIGURATION}),
+    Role.OPERATOR: frozenset(Privilege) - {Privilege.CHANGE_USERS, Privilege.RESET_CONFIGURATION},
+    Role.READ_ONLY_OPERATOR: frozenset(
+        {
+            Privilege.VIEW_STATUS,
+            Privilege.VIEW_TRACKING,
+            Privilege.VIEW_CONFIGURATION,
+            Privilege.VIEW_USERS,
+            Privilege.VIEW_AUDIT_LOG,
+        }
+    ),
     Role.GUEST: frozenset({Privilege.VIEW_STATUS}),
     Role.TECHNICIAN: frozenset({Privilege.VIEW_STATUS, Privilege.SAVE_CONFIGURATION}),
     Role.HELP_DESK_USER: frozenset({Privilege.VIEW_TRACKING}),
 }
+
+# What even an Administrator may do only as the user `admin` (seg-webui 9).
+FOR_ADMIN_ALONE = frozenset({Privilege.RESET_CONFIGURATION})
+ADMIN_NAME = "admin"
 
 
 def allows(role: str, privilege: Privilege) -> bool:

@@ -7,9 +7,8 @@ from django.core.management.base import BaseCommand
 
 from seg_console import environment
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Role
+from seg_console.accounts.roles import ADMIN_NAME, Role
 
-ADMIN_NAME = "admin"
 GENERATED_BYTES = 12  # 16 characters, 96 bits
 
 
