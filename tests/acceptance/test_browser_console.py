@@ -2,71 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
 from seg_console.delivery.models import HostStatus
-from tests.pages import PASSPHRASE, configured, person
-from tests.programs import require_program
+from tests.browser import BROWSER_MARKS, sign_in
+from tests.pages import PASSPHRASE
 
-# Chromium as Debian packages it; it may run as root in a container, and asks nothing of the network.
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDTHS = (360, 1280, 1920)
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.filterwarnings("ignore:No directory at"),
-    pytest.mark.usefixtures("redis"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = require_program("chromium", "chromium")
-    # Playwright runs an event loop in this thread; Django would take every query for one made inside a coroutine.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def admin() -> User:
-    configured()
-    return person(name="admin")
-
-
-@pytest.fixture
-def page(browser: Browser, live_server: LiveServer, admin: User) -> Iterator[Page]:
-    """A signed-in page that fails the test on a script error or a breach of the Content-Security-Policy."""
-    faults: list[str] = []
-    with browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900}) as context:
-        opened = context.new_page()
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        opened.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
-        opened.goto("/mail-policies/incoming/")
-        opened.get_by_label("Username").fill(admin.username)
-        opened.get_by_label("Passphrase").fill(PASSPHRASE)
-        opened.get_by_role("button", name="Login").click()
-        expect(opened.get_by_role("heading", name="Incoming Mail Policies")).to_be_visible()
-        yield opened
-    assert not faults
+pytestmark = BROWSER_MARKS
 
 
 def test_a_policys_choice_is_toggled_in_its_cell_reviewed_and_committed(page: Page) -> None:
@@ -193,10 +140,7 @@ def test_no_page_is_wider_than_the_window(page: Page, width: int) -> None:
 def test_everything_works_without_javascript(browser: Browser, live_server: LiveServer, admin: User) -> None:
     with browser.new_context(base_url=live_server.url, java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto("/mail-policies/incoming/")
-        page.get_by_label("Username").fill(admin.username)
-        page.get_by_label("Passphrase").fill(PASSPHRASE)
-        page.get_by_role("button", name="Login").click()
+        sign_in(page, admin, to="/mail-policies/incoming/")
         page.get_by_role("link", name="Threat Defense Connector of Finance").click()
         page.get_by_label("No Scan").check()
         page.get_by_role("button", name="Submit").click()
