@@ -7,6 +7,7 @@ import gc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.db import connection
 from django.db.models import Manager, QuerySet
 
 from seg_console.config.models import Configuration, ConfigurationObject
+from seg_console.mail.bulk import insert_many
 
 Row = TypeVar("Row", bound=ConfigurationObject)
 Model = type[ConfigurationObject]
@@ -97,12 +99,11 @@ def write(configuration: Configuration, rows: Iterable[ConfigurationObject]) -> 
 
 
 def insert(configuration: Configuration, rows: Iterable[ConfigurationObject]) -> None:
-    """Put rows into a set that has none of them; they belong to it afterwards."""
+    """Put rows into a set that has none of them. By a prepared statement for each model: a set may hold 40,000."""
     for model, run in groupby(sorted(rows, key=lambda row: row._meta.label), key=type):
-        batch = list(run)
-        for row in batch:
-            row.pk, row.configuration_id = None, configuration.pk
-        _default_manager(model).bulk_create(batch)
+        columns = _compared(model)
+        values = attrgetter(*columns)
+        insert_many(model, ["configuration_id", *columns], ((configuration.pk, *values(row)) for row in run))
 
 
 def remove(configuration: Configuration, model: Model, uids: Sequence[UUID]) -> None:

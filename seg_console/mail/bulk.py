@@ -52,6 +52,8 @@ def _convert(field: models.Field[Any, Any]) -> Convert | None:
     if isinstance(field, models.JSONField):
         adapt = connection.ops.adapt_json_value
         return lambda value: adapt(value, None)
+    if isinstance(field, models.UUIDField) and not connection.features.has_native_uuid_field:
+        return lambda value: None if value is None else value.hex
     if field.choices:
         return str  # a member of a choices class is a string with a name
     return None
