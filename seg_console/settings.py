@@ -68,6 +68,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.switch("SEG_SECURE_COOK
 
 INSTALLED_APPS = [
     "seg_console.accounts",
+    "seg_console.audit",
     "seg_console.config",
     "seg_console.mail",
     "seg_console.delivery",
@@ -93,6 +94,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "seg_console.audit.middleware.SourceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

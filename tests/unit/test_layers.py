@@ -45,7 +45,7 @@ PURE_MAY_ALSO_IMPORT = {
 PURE_LAYER, RECORD, ENGINE, APPS, WAY_IN, PAGES, PROJECT, START = range(1, 9)
 LAYER_NAMES = {
     PURE_LAYER: "pure modules",
-    RECORD: "configuration and mail record",
+    RECORD: "configuration, mail record and audit log",
     ENGINE: "delivery engine",
     APPS: "policies and tdc",
     WAY_IN: "gateway",
@@ -54,6 +54,7 @@ LAYER_NAMES = {
     START: "what starts the processes, the lab, benchmarks",
 }
 LAYER_OF_PACKAGE = {
+    "seg_console.audit": RECORD,
     "seg_console.config": RECORD,
     "seg_console.mail": RECORD,
     "seg_console.delivery": ENGINE,

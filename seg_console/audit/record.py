@@ -1,0 +1,100 @@
+"""The one way into the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.utils import timezone
+
+from seg_console.audit import source
+from seg_console.audit.models import LONGEST_ADDRESS, LONGEST_TARGET, LONGEST_USERNAME, Act, Entry
+from seg_console.mail.lines import printable
+
+if TYPE_CHECKING:
+    from seg_console.accounts.models import User
+
+MOST_CHANGES = 200
+LONGEST_VALUE = 1000
+LONGEST_DETAIL = 2000
+LONGEST_SEARCHABLE = 4000
+CUT = "…"
+
+
+class Changed(NamedTuple):
+    """One field before and after. `thing` and `field` are English msgids, shown through gettext.
+
+    `name`: which thing of its kind. `within`: the name of what it is a part of. `is_worded`: `old` and `new` are
+    msgids too ("Yes", a role), not what somebody typed.
+    """
+
+    thing: str
+    field: str
+    old: str
+    new: str
+    name: str = ""
+    within: str = ""
+    is_worded: bool = False
+
+
+def record(
+    act: Act,
+    *,
+    by: User | None = None,
+    username: str = "",
+    target: str = "",
+    changes: Iterable[Changed] = (),
+    more_changes: int = 0,
+    detail: str = "",
+    at: datetime | None = None,
+) -> None:
+    """Keep that `by` did this, in the caller's transaction: one INSERT.
+
+    `username` is for those who are not signed in (a failed sign-in), else the account's name is taken, else that of
+    the source in force. `changes` is read no further than MOST_CHANGES and one more; whoever has counted the rest
+    gives it as `more_changes`. Long texts are cut, control characters escaped.
+    """
+    given = iter(changes)
+    kept = [_bounded(change) for change in islice(given, MOST_CHANGES)]
+    came = source.current()
+    target, detail = _short(printable(target), LONGEST_TARGET), _short(detail, LONGEST_DETAIL)
+    Entry.objects.create(
+        at=at or timezone.now(),
+        username=_short(printable(by.get_username() if by else username or came.username), LONGEST_USERNAME),
+        user=by,
+        act=act,
+        target=target,
+        detail=detail,
+        changes=[list(change) for change in kept],
+        more_changes=more_changes + sum(1 for _change in given),
+        address=came.address[:LONGEST_ADDRESS],
+        through=came.through,
+        searchable=_searchable(target, detail, kept),
+    )
+
+
+def _bounded(change: Changed) -> Changed:
+    return change._replace(
+        old=_storable(_short(change.old, LONGEST_VALUE)),
+        new=_storable(_short(change.new, LONGEST_VALUE)),
+        name=_short(printable(change.name), LONGEST_TARGET),
+        within=_short(printable(change.within), LONGEST_TARGET),
+    )
+
+
+def _searchable(target: str, detail: str, changes: Iterable[Changed]) -> str:
+    words = dict.fromkeys([target, detail])
+    for change in changes:
+        words |= dict.fromkeys([change.name, change.within, change.old, change.new])
+    return "\n".join(word for word in words if word).casefold()[:LONGEST_SEARCHABLE]
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
+
+
+def _storable(text: str) -> str:
+    """Line ends stay, other control characters do not: PostgreSQL stores no NUL, and a page shows none."""
+    return "\n".join(printable(line) for line in text.splitlines())
