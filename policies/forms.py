@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policies.matching import Member, RecipientCondition, SenderCondition, check_entry
 from policies.models import LONGEST_NAME, RESERVED_NAMES
+from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError
 
 SENDER, RECIPIENT = "sender", "recipient"
@@ -34,7 +35,7 @@ class EntriesField(forms.CharField):
             try:
                 checked.append(check_entry(entry))
             except AddressError as error:
-                bad.append(str(error))
+                bad.append(in_words(error))
         if bad:
             more = [_now("and %(n)d more.") % {"n": len(bad) - NAMED_ENTRIES}] if len(bad) > NAMED_ENTRIES else []
             raise forms.ValidationError([*bad[:NAMED_ENTRIES], *more])

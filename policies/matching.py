@@ -213,8 +213,9 @@ def check_entry(text: str) -> str:
     local, at, domain = entry.rpartition("@")
     if not at or entry == "@" or "*" in entry or re.search(r"\s", entry):
         raise AddressError(
-            f'"{printable(entry)[:80]}" is not an entry: '
-            "write user@example.com, user@, @example.com or @.example.com (any sub-domain)."
+            '"%(entry)s" is not an entry: '
+            "write user@example.com, user@, @example.com or @.example.com (any sub-domain).",
+            entry=printable(entry)[:80],
         )
     if local and domain:
         return _plain(check_address(entry).lower())

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError, check_address
 from tdc.document import LONGEST_PEM, check_certificates
 from tdc.models import MOST_MESSAGES_PER_CONNECTION, Mode
@@ -15,7 +16,7 @@ def checked_intake_address(text: str) -> str:
     try:
         return check_address(text.strip())
     except AddressError as error:
-        raise forms.ValidationError(str(error)) from error
+        raise forms.ValidationError(in_words(error)) from error
 
 
 class ChoiceForm(forms.Form):

@@ -106,7 +106,13 @@ def read(text: str | bytes) -> Any:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except RecursionError as error:
         raise InvalidConfiguration([Problem("", _("the document is nested too deeply."))]) from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        message = _("this is not a JSON document: it cannot be read on from line %(line)s, column %(column)s.")
+        place = {"line": error.lineno, "column": error.colno}
+        raise InvalidConfiguration([Problem("", message % place)]) from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfiguration([Problem("", _("this is not a JSON document: it is not UTF-8 text."))]) from error
+    except ValueError as error:  # of the hooks below
         message = _("this is not a JSON document: %(reason)s.") % {"reason": error}
         raise InvalidConfiguration([Problem("", message)]) from error
 

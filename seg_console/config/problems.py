@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -9,6 +10,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
+
+from seg_console.mail.addresses import AddressError
+
+# Pydantic joins the values with words of its own language: 'any', 'following' or 'not'.
+_QUOTED = re.compile(r"'[^']*'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,11 @@ class InvalidConfiguration(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def in_words(error: ValueError) -> str:
+    """What a check refused, as a sentence in the language in force."""
+    return _(error.sentence) % error.values if isinstance(error, AddressError) else str(error)
 
 
 def path_of(*steps: str | int) -> str:
@@ -58,11 +69,17 @@ def _sentence(kind: str, context: Mapping[str, Any], location: Sequence[str | in
     if kind == "extra_forbidden":
         return unknown_key(_keys_at(annotation, location[:-1]))
     if kind == "value_error":
-        return str(context["error"])
+        return in_words(context["error"])
     if kind == "literal_error":
-        return _("give one of %(expected)s.") % {"expected": context["expected"]}
+        return _one_of(_QUOTED.findall(context["expected"]))
     template = _sentences().get(kind)
     return template % context if template else _("this value cannot be read.")
+
+
+def _one_of(values: Sequence[str]) -> str:
+    if len(values) < 2:
+        return _("give %(value)s.") % {"value": "".join(values)}
+    return _("give one of %(values)s or %(last)s.") % {"values": ", ".join(values[:-1]), "last": values[-1]}
 
 
 def _sentences() -> dict[str, str]:

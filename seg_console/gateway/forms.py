@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.config.problems import in_words
 from seg_console.gateway.document import check_recipient, check_reply_text
 from seg_console.gateway.models import LONGEST_RECIPIENT, LONGEST_RESPONSE, Action
 
@@ -15,7 +16,7 @@ def _checked(check: Callable[[str], str], text: str) -> str:
     try:
         return check(text)
     except ValueError as error:
-        raise forms.ValidationError(str(error)) from error
+        raise forms.ValidationError(in_words(error)) from error
 
 
 class RecipientAccessForm(forms.Form):

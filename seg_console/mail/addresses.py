@@ -23,7 +23,16 @@ _SHOWN_LENGTH = 80
 
 
 class AddressError(ValueError):
-    """What is wrong with an address, as a sentence that names it and says what to do."""
+    """What is wrong with an address, as a sentence that names it and says what to do.
+
+    As a string it is English. Pages show it in the reader's language (`config.problems.in_words`): they look `sentence`
+    up in the catalogue and fill its placeholders with `values`.
+    """
+
+    def __init__(self, sentence: str, **values: object) -> None:
+        super().__init__(sentence % values)
+        self.sentence = sentence
+        self.values = values
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -51,27 +60,37 @@ def check_address(text: str) -> str:
         raise AddressError("An address is required, for example user@example.com.")
     local, at, domain = text.rpartition("@")
     if not at:
-        raise AddressError(f"{_shown(text)} has no @: write it as user@example.com.")
+        raise AddressError("%(address)s has no @: write it as user@example.com.", address=_shown(text))
     check_local_part(local, whole=text)
     address = f"{local}@{_check_host(domain)}"
     if len(address) > LONGEST_ADDRESS:
-        raise AddressError(f"{_shown(text)} is too long: an address has at most {LONGEST_ADDRESS} characters.")
+        raise AddressError(
+            "%(address)s is too long: an address has at most %(most)s characters.",
+            address=_shown(text),
+            most=LONGEST_ADDRESS,
+        )
     return address
 
 
 def check_local_part(local: str, *, whole: str) -> str:
     """The part before the @ (`whole` is what the sentence names), as it stands. Raises AddressError."""
     if not local:
-        raise AddressError(f"{_shown(whole)} has nothing before the @.")
+        raise AddressError("%(address)s has nothing before the @.", address=_shown(whole))
     if not local.isascii():
-        raise AddressError(f"{_shown(whole)} has a letter outside ASCII before the @, which this gateway cannot send.")
+        raise AddressError(
+            "%(address)s has a letter outside ASCII before the @, which this gateway cannot send.",
+            address=_shown(whole),
+        )
     if len(local) > LONGEST_LOCAL_PART:
         raise AddressError(
-            f"{_shown(whole)} is too long before the @: at most {LONGEST_LOCAL_PART} characters are allowed there."
+            "%(address)s is too long before the @: at most %(most)s characters are allowed there.",
+            address=_shown(whole),
+            most=LONGEST_LOCAL_PART,
         )
     if not (_DOT_STRING.fullmatch(local) or _QUOTED_STRING.fullmatch(local)):
         raise AddressError(
-            f"{_shown(whole)} has a character, a blank or a dot before the @ that is not allowed there without quotes."
+            "%(address)s has a character, a blank or a dot before the @ that is not allowed there without quotes.",
+            address=_shown(whole),
         )
     return local
 
@@ -82,23 +101,31 @@ def check_domain(text: str) -> str:
     if not domain:
         raise AddressError("A domain is required, for example example.com.")
     if len(domain) > LONGEST_DOMAIN:
-        raise AddressError(f"{_shown(domain)} is too long: a domain has at most {LONGEST_DOMAIN} characters.")
+        raise _too_long(domain)
     name = _in_ascii(domain).lower()
     if len(name) > LONGEST_DOMAIN:
-        raise AddressError(f"{_shown(domain)} is too long: a domain has at most {LONGEST_DOMAIN} characters.")
+        raise _too_long(domain)
     labels = name.split(".")
     for label in labels:
         _check_label(label, domain)
     if labels[-1].isdigit():
-        raise AddressError(f"{_shown(domain)} is not a domain name: an IP address is written in brackets, [192.0.2.1].")
+        raise AddressError(
+            "%(domain)s is not a domain name: an IP address is written in brackets, [192.0.2.1].", domain=_shown(domain)
+        )
     return name
+
+
+def _too_long(domain: str) -> AddressError:
+    return AddressError(
+        "%(domain)s is too long: a domain has at most %(most)s characters.", domain=_shown(domain), most=LONGEST_DOMAIN
+    )
 
 
 def _check_host(text: str) -> str:
     if text.startswith("[") or text.endswith("]"):
         return _check_literal(text)
     if text != text.strip():
-        raise AddressError(f"{_shown(text)} has a blank around the domain.")
+        raise AddressError("%(domain)s has a blank around the domain.", domain=_shown(text))
     if not text:
         raise AddressError("The address has no domain after the @: write it as user@example.com.")
     return check_domain(text)
@@ -112,7 +139,9 @@ def _check_literal(text: str) -> str:
             return f"[IPv6:{ipaddress.IPv6Address(inside[5:].partition('%')[0])}]"
         return f"[{ipaddress.IPv4Address(inside)}]"
     except ValueError:
-        raise AddressError(f"{_shown(text)} is not an IP address in brackets such as [192.0.2.1].") from None
+        raise AddressError(
+            "%(address)s is not an IP address in brackets such as [192.0.2.1].", address=_shown(text)
+        ) from None
 
 
 def _in_ascii(domain: str) -> str:
@@ -121,17 +150,22 @@ def _in_ascii(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode("ascii")
     except UnicodeError:  # idna.IDNAError is one
-        raise AddressError(f"{_shown(domain)} is not a valid internationalized domain name.") from None
+        raise AddressError("%(domain)s is not a valid internationalized domain name.", domain=_shown(domain)) from None
 
 
 def _check_label(label: str, domain: str) -> None:
     if not label:
-        raise AddressError(f"{_shown(domain)} begins or ends with a dot, or has two dots in a row.")
+        raise AddressError("%(domain)s begins or ends with a dot, or has two dots in a row.", domain=_shown(domain))
     if len(label) > LONGEST_LABEL:
-        raise AddressError(f"{_shown(domain)} has a part of more than {LONGEST_LABEL} characters between dots.")
+        raise AddressError(
+            "%(domain)s has a part of more than %(most)s characters between dots.",
+            domain=_shown(domain),
+            most=LONGEST_LABEL,
+        )
     if not _LABEL.fullmatch(label):
         raise AddressError(
-            f"{_shown(domain)} is not a domain name: only letters, digits, hyphens inside a part, and dots are allowed."
+            "%(domain)s is not a domain name: only letters, digits, hyphens inside a part, and dots are allowed.",
+            domain=_shown(domain),
         )
 
 

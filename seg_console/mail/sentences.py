@@ -11,10 +11,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from seg_console.mail import events
 from seg_console.mail.lines import printable
+
+# The gateway's own wordings in an event (delivery.outcome, gateway.protocol): the mail log's English, except on pages.
+REASONS = frozenset(
+    {
+        gettext_noop("Unknown address error"),
+        gettext_noop("Not accepting messages at this time"),
+        gettext_noop("Other mail system problem"),
+        gettext_noop("Cryptographic failure"),
+        gettext_noop("No answer from host"),
+        gettext_noop("Directory server failure"),
+        gettext_noop("Bad destination host"),
+        gettext_noop("Bad connection"),
+        gettext_noop("Delivery expired (message too old)"),
+        gettext_noop("Conversion required but not supported"),
+        gettext_noop("Receiving aborted by sender"),
+        gettext_noop("Receiving timed out"),
+        gettext_noop("Message size exceeds limit"),
+        gettext_noop("Message loop"),
+        gettext_noop("Bare CR or LF in message"),
+        gettext_noop("Connection closed by this gateway"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +129,7 @@ def _ready(mid: int, size: int, sender: str) -> Sentence:
 def _aborted(event: events.Aborted) -> list[Sentence]:
     return [
         *_envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused),
-        _say(_("Message %(mid)s aborted: %(reason)s"), mid=event.mid, reason=event.reason),
+        _say(_("Message %(mid)s aborted: %(reason)s"), mid=event.mid, reason=_reason(event.reason)),
     ]
 
 
@@ -260,7 +282,11 @@ def _reply(status: str, reason: str, code: str, reply: tuple[str, ...]) -> str:
     """`5.1.0 - Unknown address error (550 5.1.1 No such user)`: the gateway's wording, then what the server said."""
     said = " ".join(reply)
     spoken = said if code == "000" else f"{code} {said}"
-    return f"{status} - {reason} ({spoken})"
+    return f"{status} - {_reason(reason)} ({spoken})"
+
+
+def _reason(wording: str) -> str:
+    return _(wording) if wording in REASONS else wording
 
 
 _WORDING: dict[str, Callable[[Any], list[Sentence]]] = {

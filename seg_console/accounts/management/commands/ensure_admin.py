@@ -3,7 +3,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, no_translations
 
 from seg_console import environment
 from seg_console.accounts.models import User
@@ -25,6 +25,7 @@ def ensure_admin(given_passphrase: str) -> str:
 class Command(BaseCommand):
     help = "Create the user admin, with SEG_ADMIN_PASSPHRASE or a generated passphrase, unless it exists."
 
+    @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         generated = ensure_admin(environment.text("SEG_ADMIN_PASSPHRASE", ""))
         if generated:

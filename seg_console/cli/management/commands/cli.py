@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 from django.utils import timezone, translation
 
 import seg_console
@@ -31,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("name", nargs="?", default="help", metavar="COMMAND")
         parser.add_argument("answers", nargs="*", metavar="ANSWER")
 
+    @no_translations
     def handle(self, *args: Any, name: str, answers: list[str], **options: Any) -> None:
         runs = {
             "help": self._help,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, no_translations
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
@@ -21,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--comment", required=True, help="kept with the committed configuration")
         parser.add_argument("--user", default="", help="the user who commits; without it, the system itself")
 
+    @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         author = _user(options["user"])
         try:
