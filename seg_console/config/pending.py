@@ -129,12 +129,23 @@ def submit(user: User, *objects: ConfigurationObject, remove: Iterable[Configura
 
 
 def load_pending(user: User, content: object) -> None:
-    """Make the user's pending set hold what a document says. Raises InvalidConfiguration, and nothing is changed."""
+    """Make the user's pending set hold what a document says. Raises InvalidConfiguration, and nothing is changed.
+
+    The set begins anew from the newest one: a document says everything, so what others committed since the user's
+    changes began is not merged into it afterwards.
+    """
     with transaction.atomic():
         pending = open_pending(user)
-        document.load(content, pending)
-        if not rows.differ(_base(pending), pending):
+        pending.based_on = committed()
+        pending.save(update_fields=["based_on"])
+        document.load(content, pending, like=pending.based_on)
+        if not rows.differ(pending.based_on, pending):
             pending.delete()
+
+
+def reset(user: User) -> None:
+    """Make the user's pending set hold the initial configuration, to be committed like any change."""
+    load_pending(user, document.initial())
 
 
 def abandon(user: User) -> None:
