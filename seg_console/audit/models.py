@@ -83,6 +83,8 @@ class Entry(models.Model):
     # The first of them, each as record.Changed has it; `more_changes` counts those left out.
     changes = models.JSONField(_("changes"), default=list)
     more_changes = models.PositiveIntegerField(default=0)
+    # How many objects of the configuration differ afterwards; 0 for what concerns none.
+    size = models.PositiveIntegerField(_("size of change"), default=0)
     address = models.CharField(_("address"), max_length=LONGEST_ADDRESS, blank=True)
     through = models.CharField(_("through"), max_length=20, choices=Through)
     # What the free text search looks at: object, details and changes, case-folded, the beginning of it.

@@ -47,6 +47,7 @@ def record(
     target: str = "",
     changes: Iterable[Changed] = (),
     more_changes: int = 0,
+    size: int = 0,
     detail: str = "",
     at: datetime | None = None,
 ) -> None:
@@ -54,7 +55,7 @@ def record(
 
     `username` is for those who are not signed in (a failed sign-in), else the account's name is taken, else that of
     the source in force. `changes` is read no further than MOST_CHANGES and one more; whoever has counted the rest
-    gives it as `more_changes`. Long texts are cut, control characters escaped.
+    gives it as `more_changes`; `size` is the number of configuration objects that differ. Long texts are cut, control characters escaped.
     """
     given = iter(changes)
     kept = [_bounded(change) for change in islice(given, MOST_CHANGES)]
@@ -69,6 +70,7 @@ def record(
         detail=detail,
         changes=[list(change) for change in kept],
         more_changes=more_changes + sum(1 for _change in given),
+        size=size,
         address=came.address[:LONGEST_ADDRESS],
         through=came.through,
         searchable=_searchable(target, detail, kept),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-COLUMNS = "id, at, username, act, target, detail, changes, more_changes, address, through, searchable"
+COLUMNS = "id, at, username, act, target, detail, changes, more_changes, size, address, through, searchable"
 REFUSAL = "An entry of the audit log is final."
 
 # The database itself refuses to change an entry, whoever asks; only `user_id` may become NULL, when the account goes.
@@ -95,6 +95,7 @@ class Migration(migrations.Migration):
                 ("detail", models.TextField(blank=True, verbose_name="details")),
                 ("changes", models.JSONField(default=list, verbose_name="changes")),
                 ("more_changes", models.PositiveIntegerField(default=0)),
+                ("size", models.PositiveIntegerField(default=0, verbose_name="size of change")),
                 ("address", models.CharField(blank=True, max_length=45, verbose_name="address")),
                 (
                     "through",
