@@ -9,7 +9,7 @@ JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fmt bench constraints
+.PHONY: help demo run test lint fmt screens bench constraints
 
 help: ## Show this help
 	@echo "SEG Console: a mail gateway with a web console. Targets:"
@@ -39,6 +39,10 @@ fmt: ## Format the code
 	@sh .ci/install dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screens: ## Write a picture of every page to screens/ (needs chromium); ONLY=word for some of them
+	@sh .ci/install dev
+	ONLY="$(ONLY)" $(BIN)/pytest -q -n $(JOBS) --dist load tests/acceptance/screens.py
 
 bench: ## Measure against Postfix (needs root, postfix, stunnel4); SAVE=1 writes docs/benchmarks.md
 	@sh .ci/install dev

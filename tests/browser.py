@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
-from tests.pages import PASSPHRASE
+from tests.pages import PASSPHRASE, signed_in
 
 # It may run as root in a container, and asks nothing of the network.
 ARGUMENTS = (
@@ -69,3 +70,14 @@ def sign_in(page: Page, user: User, *, to: str = "/", passphrase: str = PASSPHRA
     page.get_by_label("Passphrase").fill(passphrase)
     page.get_by_role("button", name="Login").click()
     expect(page.locator("header .options")).to_contain_text(user.username)
+
+
+def carry_session(page: Page, user: User) -> None:
+    """Sign `user` in without the form. `page` is on one of the console's pages already."""
+    session = signed_in(user).cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": _origin(page)}])
+
+
+def _origin(page: Page) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}"
