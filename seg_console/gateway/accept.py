@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from django.db import transaction
 
-from policies.matching import Part, PolicyTable
+from policies.matching import Part, PolicyTable, Senders
 from policies.running import policy_table
 from seg_console.config.running import Running
 from seg_console.delivery.enqueue import DeliverySpec, enqueue
@@ -101,7 +101,8 @@ def _plan_all(arrivals: Sequence[Arrival], rules: Rulebook) -> list[_Plan]:
 
 def _split(arrival: Arrival, headers: Headers, table: PolicyTable) -> list[Part]:
     message = arrival.message
-    return table.split((message.envelope_sender, headers.from_address, headers.reply_to), message.recipients)
+    senders = Senders(message.envelope_sender, headers.from_address, headers.reply_to, headers.sender)
+    return table.split(senders, message.recipients)
 
 
 def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> _Plan:

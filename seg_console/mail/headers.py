@@ -18,9 +18,9 @@ LONGEST_LOOK = 256 * 1024
 _BLOCK_END = re.compile(rb"\n\r?\n")
 # A field and its folded lines. The literal LF in front is what makes the search fast; case is ignored after it.
 _FIELD = re.compile(
-    rb"\n(?i:(subject|message-id|from|to|cc|reply-to|date))[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
+    rb"\n(?i:(subject|message-id|from|to|cc|reply-to|sender|date))[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
 )
-_WANTED = 7
+_WANTED = 8
 
 # Encoded words, RFC 2047 section 2, with the blanks that careless senders leave inside them tolerated. A question
 # mark ends each part, so the search stays linear on hostile input.
@@ -69,6 +69,8 @@ class Headers:
     """First mailbox of From, lower-cased; "" when there is none to be found."""
     reply_to: str = ""
     """First mailbox of Reply-To, lower-cased."""
+    sender: str = ""
+    """The mailbox of Sender, lower-cased."""
     date: str | None = None
 
 
@@ -93,6 +95,7 @@ def read_headers(content: bytes) -> Headers:
         cc_header=_text(found.get(b"cc")),
         from_address=first_mailbox(from_header),
         reply_to=first_mailbox(_text(found.get(b"reply-to"))),
+        sender=first_mailbox(_text(found.get(b"sender"))),
         date=_text(found.get(b"date")),
     )
 

@@ -22,6 +22,7 @@ def test_the_wanted_fields_are_read() -> None:
             "To: bob@corp.example",
             "Cc: carol@corp.example",
             "Reply-To: desk@example.net",
+            "Sender: Clerk <clerk@example.net>",
             "Subject: Hello there",
             "Message-ID: <1@example.net>",
             "Date: Fri, 16 Feb 2024 21:19:24 +0000",
@@ -35,6 +36,7 @@ def test_the_wanted_fields_are_read() -> None:
         cc_header="carol@corp.example",
         from_address="alice@example.net",
         reply_to="desk@example.net",
+        sender="clerk@example.net",
         date="Fri, 16 Feb 2024 21:19:24 +0000",
     )
 

@@ -8,13 +8,19 @@ from hypothesis import strategies as st
 
 from policies.matching import (
     DEFAULT_POLICY,
+    DOCUMENTED_PRIORITIES,
+    SENDER_HEADERS,
     Member,
+    Miss,
     Part,
     Policy,
     PolicyTable,
     RecipientCondition,
     SenderCondition,
+    SenderHeader,
+    Senders,
     check_entry,
+    explain,
 )
 from seg_console.mail.addresses import AddressError
 
@@ -230,6 +236,89 @@ def test_what_is_no_entry_is_refused(text: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
+# --- whose header counts
+
+
+LAWYERS_ABOVE_SALES = [
+    policy("from_lawyers", Member(senders("@lawfirm.com"), ANY_RECIPIENT)),
+    policy("from_partners", Member(senders("@partner.com"), ANY_RECIPIENT)),
+]
+MAILED_FOR_LAWYERS = Senders("bounce@partner.com", "bill@lawfirm.com")
+
+
+@pytest.mark.parametrize(
+    ("priorities", "winner"),
+    [
+        (DOCUMENTED_PRIORITIES, "from_partners"),
+        ([["from"], ["envelope_sender"]], "from_lawyers"),
+        ([["envelope_sender", "from"]], "from_lawyers"),
+        ([["from"]], "from_lawyers"),
+        ([["reply_to"], ["sender"]], "DEFAULT"),
+    ],
+)
+def test_the_header_of_the_higher_priority_wins_over_the_order_of_the_table(
+    priorities: list[list[SenderHeader]], winner: str
+) -> None:
+    table = PolicyTable(LAWYERS_ABOVE_SALES, priorities)
+    assert names(table, MAILED_FOR_LAWYERS, "r@corp.example") == [winner]
+
+
+def test_a_policy_for_any_sender_takes_in_the_first_round() -> None:
+    table = PolicyTable([*LAWYERS_ABOVE_SALES, policy("sales", Member(ANY_SENDER, any_of("jim@")))], [["from"]])
+    assert names(table, MAILED_FOR_LAWYERS, "jim@a.example", "x@a.example") == ["from_lawyers"] * 2
+    table = PolicyTable(table.policies, [["reply_to"], ["from"]])
+    assert names(table, MAILED_FOR_LAWYERS, "jim@a.example", "x@a.example") == ["sales", "from_lawyers"]
+
+
+def test_senders_are_not_asks_every_header_of_every_priority() -> None:
+    table = PolicyTable([policy("p", Member(not_senders("@lawfirm.com"), ANY_RECIPIENT))], DOCUMENTED_PRIORITIES)
+    assert names(table, MAILED_FOR_LAWYERS, "r@corp.example") == ["DEFAULT"]
+    assert names(PolicyTable(table.policies, [["envelope_sender"]]), MAILED_FOR_LAWYERS, "r@c.example") == ["p"]
+
+
+def test_the_sender_header_counts_where_it_is_asked_for() -> None:
+    policies = [policy("p", Member(senders("@lawfirm.com"), ANY_RECIPIENT))]
+    identities = Senders("", "", "", "clerk@lawfirm.com")
+    assert names(PolicyTable(policies, DOCUMENTED_PRIORITIES), identities, "r@corp.example") == ["DEFAULT"]
+    assert names(PolicyTable(policies, [["from"], ["sender"]]), identities, "r@corp.example") == ["p"]
+
+
+def test_an_explanation_names_the_winner_and_why_each_policy_before_it_was_passed() -> None:
+    table = PolicyTable(
+        [
+            policy("lawyers", Member(senders("@lawfirm.com"), ANY_RECIPIENT)),
+            policy("not bulk", Member(not_senders("@partner.com"), ANY_RECIPIENT)),
+            policy("others", Member(ANY_SENDER, any_of("zoe@")), Member(senders("@x.example"), ANY_RECIPIENT)),
+            policy("pair", Member(ANY_SENDER, all_of("r@", "boss@"))),
+            policy("excepted", Member(ANY_SENDER, any_of("r@", except_=("r@corp.example",)))),
+            policy("empty"),
+            policy("partners", Member(ANY_SENDER, any_of("q@")), Member(senders("@partner.com"), any_of("r@"))),
+        ],
+        DOCUMENTED_PRIORITIES,
+    )
+    (found,) = explain(table, MAILED_FOR_LAWYERS, ["r@corp.example"])
+    assert (found.policy.name, found.number, found.header, found.priority) == ("partners", 2, "envelope_sender", 1)
+    assert (found.sender_entries, found.entries) == (("@partner.com",), ("r@",))
+    said = {
+        passed.policy.name: [(m.number, m.miss, m.entries, m.header, m.priority) for m in passed.misses]
+        for passed in found.passed_by
+    }
+    assert said == {
+        "lawyers": [(1, Miss.OUTRANKED, ("@lawfirm.com",), "from", 2)],
+        "not bulk": [(1, Miss.BARRED, ("@partner.com",), "envelope_sender", 0)],
+        "others": [(1, Miss.NOT_TO, (), None, 0), (2, Miss.NOT_FROM, (), None, 0)],
+        "pair": [(1, Miss.NOT_ALL, ("boss@",), None, 0)],
+        "excepted": [(1, Miss.EXCEPTED, ("r@corp.example",), None, 0)],
+        "empty": [],
+    }
+
+
+def test_the_default_policy_is_explained_by_all_the_others() -> None:
+    (found,) = explain(GUIDE, ("joe@yahoo.com",), ["bill@example.com"])
+    assert found.policy is DEFAULT_POLICY
+    assert [passed.policy.name for passed in found.passed_by] == [policy.name for policy in GUIDE.policies]
+
+
 # --- the index against the definition, read word by word
 
 
@@ -249,9 +338,14 @@ def some(entry: str, addresses: Sequence[str]) -> bool:
     return any(entry_matches(entry, address) for address in addresses if address)
 
 
-def member_takes(member: Member, identities: Sequence[str], recipient: str, recipients: Sequence[str]) -> bool:
-    named = any(some(entry, identities) for entry in member.senders.entries)
-    if member.senders.match != "any" and named is (member.senders.match == "not"):
+def member_takes(
+    member: Member, identities: Sequence[str], looked_at: Sequence[str], recipient: str, recipients: Sequence[str]
+) -> bool:
+    """`looked_at`: the identities of one priority; `identities`: those of all."""
+    entries = member.senders.entries
+    if member.senders.match == "following" and not any(some(entry, looked_at) for entry in entries):
+        return False
+    if member.senders.match == "not" and any(some(entry, identities) for entry in entries):
         return False
     condition = member.recipients
     if condition.except_ and all(some(entry, recipients) for entry in condition.except_):
@@ -263,10 +357,18 @@ def member_takes(member: Member, identities: Sequence[str], recipient: str, reci
     return any(entry_matches(entry, recipient) for entry in condition.entries)
 
 
-def straightforward(table: Sequence[Policy], identities: Sequence[str], recipients: Sequence[str]) -> list[str]:
+def straightforward(table: PolicyTable, senders: Senders, recipients: Sequence[str]) -> list[str]:
+    by_header = dict(zip(SENDER_HEADERS, senders, strict=True))
+    rounds = [[by_header[header] for header in headers] for headers in table.priorities]
+    everybody = [identity for looked_at in rounds for identity in looked_at]
     return [
         next(
-            (p.name for p in table if any(member_takes(m, identities, recipient, recipients) for m in p.members)),
+            (
+                p.name
+                for looked_at in rounds
+                for p in table.policies
+                if any(member_takes(m, everybody, looked_at, recipient, recipients) for m in p.members)
+            ),
             "DEFAULT",
         )
         for recipient in recipients
@@ -300,18 +402,47 @@ tables = st.lists(st.lists(members, max_size=3).map(tuple), max_size=5).map(
 )
 
 
-@settings(max_examples=400)
-@given(
-    tables,
-    st.tuples(*[addresses | st.just("")] * 3),
-    st.lists(addresses, min_size=1, max_size=5),
+identities_ = st.builds(Senders, *[addresses | st.just("")] * 4)
+# Any of the headers, in one or several rounds.
+priorities_ = st.lists(st.sampled_from(SENDER_HEADERS), min_size=1, max_size=4, unique=True).flatmap(
+    lambda headers: st.lists(st.booleans(), min_size=len(headers), max_size=len(headers)).map(
+        lambda breaks: _in_rounds(headers, breaks)
+    )
 )
+
+
+def _in_rounds(headers: list[SenderHeader], breaks: list[bool]) -> list[list[SenderHeader]]:
+    rounds: list[list[SenderHeader]] = [[]]
+    for header, is_break in zip(headers, breaks, strict=True):
+        if is_break and rounds[-1]:
+            rounds.append([])
+        rounds[-1].append(header)
+    return rounds
+
+
+@settings(max_examples=400)
+@given(tables, priorities_, identities_, st.lists(addresses, min_size=1, max_size=5))
 def test_the_index_answers_as_the_definition_does(
-    table: list[Policy], identities: tuple[str, str, str], recipients: list[str]
+    policies: list[Policy], priorities: list[list[SenderHeader]], identities: Senders, recipients: list[str]
 ) -> None:
-    indexed = PolicyTable(table)
-    found = [p.name for p in indexed.match(identities, recipients)]
+    table = PolicyTable(policies, priorities)
+    found = [p.name for p in table.match(identities, recipients)]
     assert found == straightforward(table, identities, recipients)
-    parts = indexed.split(identities, recipients)
+    parts = table.split(identities, recipients)
     assert sorted(rid for part in parts for rid in part.rids) == list(range(len(recipients)))
     assert all(found[rid] == part.policy.name for part in parts for rid in part.rids)
+
+
+@settings(max_examples=200)
+@given(tables, priorities_, identities_, st.lists(addresses, min_size=1, max_size=5))
+def test_what_is_explained_is_what_splits_the_message(
+    policies: list[Policy], priorities: list[list[SenderHeader]], identities: Senders, recipients: list[str]
+) -> None:
+    table = PolicyTable(policies, priorities)
+    explained = explain(table, identities, recipients)
+    winner = {rid: part.policy for part in table.split(identities, recipients) for rid in part.rids}
+    for rid, found in enumerate(explained):
+        assert found.policy is winner[rid]
+        earlier = policies if found.policy is DEFAULT_POLICY else policies[: policies.index(found.policy)]
+        assert [passed.policy for passed in found.passed_by] == list(earlier)
+        assert all(len(passed.misses) == len(passed.policy.members) for passed in found.passed_by)
