@@ -75,6 +75,7 @@ FULL: dict[str, Any] = {
     },
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "dns": {"servers": [{"host": "127.0.0.1", "port": 5353}], "timeout": 2},
+    "account_settings": {"lock_after": 6, "minimum_length": 9, "passphrase_expiry": 90},
 }
 
 
@@ -230,6 +231,13 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                     st.fixed_dictionaries({"host": st.ip_addresses().map(str), "port": _ports}), max_size=3
                 ),
                 "timeout": st.integers(1, 60),
+            }
+        ),
+        "account_settings": st.fixed_dictionaries(
+            {
+                "lock_after": st.integers(0, 100),
+                "minimum_length": st.integers(8, 128),
+                "passphrase_expiry": st.integers(0, 3650),
             }
         ),
     }

@@ -8,3 +8,9 @@ class AccountsConfig(AppConfig):
     name = "seg_console.accounts"
     label = "accounts"
     verbose_name = _("Accounts")
+
+    def ready(self) -> None:
+        # Models, and so whatever needs them, can be imported only now that the apps are loaded.
+        from seg_console.accounts import document
+
+        document.register()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.accounts.roles import ADMIN_NAME, FOR_ADMIN_ALONE, Privilege, Role, allows
+from seg_console.config.models import ConfigurationObject
+
+MOST_FAILED_ATTEMPTS = 100
+SHORTEST_MINIMUM, LONGEST_MINIMUM = 8, 128
+LONGEST_EXPIRY_DAYS = 3650
 
 
 class User(AbstractUser):
@@ -34,7 +41,12 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         constraints = [
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="accounts_user_role_known")
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="accounts_user_role_known"),
+            # seg-webui 8.6: `admin` always is an Administrator; nobody else could let a locked `admin` in again.
+            models.CheckConstraint(
+                condition=~Q(username=ADMIN_NAME) | Q(role=Role.ADMINISTRATOR, locked_at=None, is_active=True),
+                name="accounts_user_admin_keeps_access",
+            ),
         ]
 
     @property
@@ -43,6 +55,42 @@ class User(AbstractUser):
         return self.username == ADMIN_NAME
 
     def may(self, privilege: Privilege) -> bool:
+        """Whether the user may do this now. Until a passphrase that must be changed has been, nothing."""
+        if self.must_change_passphrase:
+            return False
         if privilege in FOR_ADMIN_ALONE and not self.is_admin:
             return False
         return self.is_active and allows(self.role, privilege)
+
+
+class AccountSettings(ConfigurationObject):
+    """System Administration > Account Settings. One row in every set."""
+
+    lock_after = models.PositiveIntegerField(
+        _("Lock account after failed logins"), default=10, validators=[MaxValueValidator(MOST_FAILED_ATTEMPTS)]
+    )
+    minimum_length = models.PositiveIntegerField(
+        _("Minimum passphrase length"),
+        default=8,
+        validators=[MinValueValidator(SHORTEST_MINIMUM), MaxValueValidator(LONGEST_MINIMUM)],
+    )
+    passphrase_expiry = models.PositiveIntegerField(
+        _("Passphrases expire after (days)"), default=0, validators=[MaxValueValidator(LONGEST_EXPIRY_DAYS)]
+    )
+
+    class Meta:
+        verbose_name = _("Account Settings")
+        verbose_name_plural = _("Account Settings")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="accounts_accountsettings_one"),
+            models.CheckConstraint(
+                condition=Q(
+                    lock_after__lte=MOST_FAILED_ATTEMPTS,
+                    minimum_length__gte=SHORTEST_MINIMUM,
+                    minimum_length__lte=LONGEST_MINIMUM,
+                    passphrase_expiry__lte=LONGEST_EXPIRY_DAYS,
+                ),
+                name="accounts_accountsettings_limits",
+            ),
+        ]

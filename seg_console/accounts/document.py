@@ -1,0 +1,38 @@
+"""The section `account_settings`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from seg_console.accounts.models import (
+    LONGEST_EXPIRY_DAYS,
+    LONGEST_MINIMUM,
+    MOST_FAILED_ATTEMPTS,
+    SHORTEST_MINIMUM,
+    AccountSettings,
+)
+from seg_console.config import registry
+from seg_console.config.document import Document
+from seg_console.config.registry import ObjectSection, Shape
+
+
+class Accounts(Shape):
+    """`lock_after`: failed attempts in a row, 0 never. `passphrase_expiry`: days, 0 never."""
+
+    lock_after: Annotated[int, Field(ge=0, le=MOST_FAILED_ATTEMPTS)] = 10
+    minimum_length: Annotated[int, Field(ge=SHORTEST_MINIMUM, le=LONGEST_MINIMUM)] = 8
+    passphrase_expiry: Annotated[int, Field(ge=0, le=LONGEST_EXPIRY_DAYS)] = 0
+
+
+ACCOUNT_SETTINGS = ObjectSection("account_settings", Accounts, AccountSettings, place=100)
+
+
+def account_settings(configuration: Document) -> Accounts:
+    return configuration[ACCOUNT_SETTINGS]
+
+
+def register() -> None:
+    """Make the section known; called once, when the app is ready."""
+    registry.register(ACCOUNT_SETTINGS)
