@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from policies.matching import DEFAULT_POLICY_UID
 from seg_console.config.models import ConfigurationObject
 
 LONGEST_ADDRESS = 254
@@ -90,6 +91,10 @@ class PolicyChoice(ConfigurationObject):
     def build(cls, policy_uid: UUID, *, mode: str, address: str = "") -> PolicyChoice:
         """The unsaved choice of a policy, with the uid that it has in every set."""
         return cls(uid=uuid.uuid5(policy_uid, cls._meta.label), policy_uid=policy_uid, mode=mode, address=address)
+
+    def in_its_absence(self) -> PolicyChoice:
+        is_default = self.policy_uid == UUID(DEFAULT_POLICY_UID)
+        return self.build(self.policy_uid, mode=Mode.NO_SCAN if is_default else Mode.USE_DEFAULT)
 
     def display_name(self) -> str:
         return _now("Threat Defense Connector")

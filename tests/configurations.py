@@ -78,6 +78,8 @@ FULL: dict[str, Any] = {
     "account_settings": {"lock_after": 6, "minimum_length": 9, "passphrase_expiry": 90},
 }
 
+    "network_access": {"web_ui_inactivity_timeout": 45},
+    "general_settings": {"comment_required": False},
 
 def full(**sections: Any) -> dict[str, Any]:
     """A copy of FULL with some sections replaced."""
@@ -243,3 +245,5 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     }
 )
 """Whole documents in the spelling that a dump has."""
+        "network_access": st.fixed_dictionaries({"web_ui_inactivity_timeout": st.integers(5, 1440)}),
+        "general_settings": st.fixed_dictionaries({"comment_required": st.booleans()}),

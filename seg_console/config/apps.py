@@ -8,3 +8,9 @@ class ConfigConfig(AppConfig):
     name = "seg_console.config"
     label = "config"
     verbose_name = _("configuration")
+
+    def ready(self) -> None:
+        # Models, and so whatever needs them, can be imported only now that the apps are loaded.
+        from seg_console.config import general
+
+        general.register()

@@ -9,13 +9,19 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from seg_console.config import document, registry, rows
+from seg_console.config.changes import Size, compare
 from seg_console.config.document import Print
+from seg_console.config.general import general_settings
 from seg_console.config.models import CommittedSection, Configuration, State
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.config.rows import Model
 
 if TYPE_CHECKING:
     from seg_console.accounts.models import User
+
+
+class CommentRequired(Exception):
+    """General Settings ask for a comment with every commit, and there was none. Nothing was committed."""
 
 
 def ensure_initial() -> Configuration:
@@ -53,7 +59,14 @@ def lock() -> Configuration:
 def number(
     pending: Configuration, value: int, found: Mapping[str, Print], *, comment: str, author: User | None
 ) -> None:
-    """Give a set that has been checked its number, and keep the prints of its sections."""
+    """Give a set that has been checked its number, keep the prints of its sections, and count what it changes.
+
+    Raises CommentRequired.
+    """
+    before = pending.based_on
+    if before and not comment.strip() and general_settings(before).comment_required:
+        raise CommentRequired
+    size = compare(before, pending).size if before else Size(0, 0, 0)
     CommittedSection.objects.bulk_create(
         CommittedSection(configuration=pending, key=key, text=one.text, uids=list(one.uids))
         for key, one in found.items()
@@ -62,6 +75,7 @@ def number(
     pending.state, pending.number, pending.owner = State.COMMITTED, value, None
     pending.committed_at = pending.changed_at = now
     pending.committed_by, pending.author, pending.comment = author, author.get_username() if author else "", comment
+    pending.objects_added, pending.objects_changed, pending.objects_removed = size.added, size.changed, size.removed
     pending.save()
 
 

@@ -58,6 +58,10 @@ class Configuration(models.Model):
     )
     # The name as it was: history keeps it when the account is deleted. Empty for the system itself.
     author = models.CharField(_("author"), max_length=150, blank=True)
+    # The size of the change, counted once at commit. Null where nobody counted: pending sets, and those of before.
+    objects_added = models.PositiveIntegerField(_("objects added"), null=True)
+    objects_changed = models.PositiveIntegerField(_("objects changed"), null=True)
+    objects_removed = models.PositiveIntegerField(_("objects removed"), null=True)
 
     objects = ConfigurationQuerySet.as_manager()
 
@@ -144,6 +148,11 @@ class ConfigurationObject(models.Model):
         """What an administrator calls this object; the model's own name where there is one per set."""
         return str(getattr(self, self.identity) if self.identity else self._meta.verbose_name)
 
+    def in_its_absence(self) -> ConfigurationObject | None:
+        """What holds in a set that has no row for this object, None if nothing does. Of a model with one row in every
+        set, its initial values: a set that is older than the model says the same."""
+        return None if self.identity or self.parent_field else type(self)(uid=self.uid)
+
     def display(self, field: str) -> str | tuple[str, ...]:
         """A field's value as text, or a tuple of texts for a list, in the language in force."""
         value = getattr(self, field)
@@ -158,3 +167,17 @@ class ConfigurationObject(models.Model):
     def _refuse_if_committed(self) -> None:
         if self.configuration.state == State.COMMITTED:
             raise CommittedSetIsFrozen(f"{self} belongs to {self.configuration}")
+
+
+class GeneralSettings(ConfigurationObject):
+    """System Administration > General Settings. One row in every set."""
+
+    comment_required = models.BooleanField(_("Comment required"), default=False)
+
+    class Meta:
+        verbose_name = _("General Settings")
+        verbose_name_plural = _("General Settings")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="config_generalsettings_one"),
+        ]

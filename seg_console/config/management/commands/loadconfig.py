@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, no_translatio
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
+from seg_console.config.commits import CommentRequired
 from seg_console.config.problems import InvalidConfiguration
 
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="the document, - for standard input")
-        parser.add_argument("--comment", required=True, help="kept with the committed configuration")
+        parser.add_argument("--comment", default="", help="kept with the committed configuration")
         parser.add_argument("--user", default="", help="the user who commits; without it, the system itself")
 
     @no_translations
@@ -31,6 +32,10 @@ class Command(BaseCommand):
             for problem in error.problems:
                 self.stderr.write(str(problem))
             raise CommandError("The configuration is not valid; nothing was loaded.") from error
+        except CommentRequired as error:
+            raise CommandError(
+                "General Settings ask for a comment; give one with --comment. Nothing was loaded."
+            ) from error
         if result.changed:
             self.stdout.write(f"Configuration {result.number} committed.")
         else:
