@@ -1,4 +1,4 @@
-"""The sections `incoming_mail_policies` and `default_policy`."""
+"""The sections `address_lists`, `incoming_mail_policies`, `default_policy` and `mail_policy_settings`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,49 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from policies.matching import DEFAULT_POLICY_UID, check_entry
-from policies.models import LONGEST_NAME, NAME_PATTERN, NAME_RULE, RESERVED_NAMES, IncomingMailPolicy, PolicyMember
+from policies.address_lists import check_member_entry, name_in
+from policies.matching import DEFAULT_POLICY_UID, DOCUMENTED_PRIORITIES, SenderHeader, check_entry
+from policies.models import (
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    NAME_PATTERN,
+    NAME_RULE,
+    RESERVED_NAMES,
+    AddressList,
+    IncomingMailPolicy,
+    MailPolicySettings,
+    PolicyMember,
+)
 from seg_console.config import registry
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.order import STEP, place
 from seg_console.config.problems import Problem, path_of
-from seg_console.config.registry import ListSection, Plain, Section, Shape, identity_of, repeated
+from seg_console.config.registry import ListSection, ObjectSection, Plain, Section, Shape, identity_of, repeated
 from seg_console.config.rows import Rows
 
 MOST_POLICIES = 1_000
 MOST_MEMBERS = 1_000
 MOST_ENTRIES = 10_000
+MOST_LISTS = 1_000
 
-Entries = Annotated[tuple[Annotated[str, AfterValidator(check_entry)], ...], Field(max_length=MOST_ENTRIES)]
+Entries = Annotated[tuple[Annotated[str, AfterValidator(check_member_entry)], ...], Field(max_length=MOST_ENTRIES)]
+
+
+def check_name(name: str) -> str:
+    """The name of a policy or of an address list. Raises ValueError with a sentence."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError(str(NAME_RULE))
+    return name
+
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(check_name)]
+
+
+def check_description(text: str) -> str:
+    """One line of text, or nothing. Raises ValueError with a sentence."""
+    if not text.isprintable():
+        raise ValueError(_("give one line of text without control characters."))
+    return text
 
 
 def _fitting(entries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -63,14 +92,12 @@ class Member(Shape):
 class Policy(Shape):
     """One policy of the table, in table order; other packages add their services' keys."""
 
-    name: Annotated[str, Field(max_length=LONGEST_NAME)]
+    name: Name
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
 
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not re.fullmatch(NAME_PATTERN, name):
-            raise ValueError(str(NAME_RULE))
         if name.casefold() in RESERVED_NAMES:
             raise ValueError(_("this name is the Default Policy's; give another one."))
         return name
@@ -78,6 +105,41 @@ class Policy(Shape):
 
 class DefaultPolicy(Shape):
     """What every recipient falls to that no other policy takes: it has nothing but other packages' keys."""
+
+
+class NamedList(Shape):
+    """An address list; its entries are addresses and parts of them, not other lists."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION), AfterValidator(check_description)] = ""
+    entries: Annotated[
+        tuple[Annotated[str, AfterValidator(check_entry)], ...], Field(min_length=1, max_length=MOST_ENTRIES)
+    ]
+
+
+class Settings(Shape):
+    """`sender_headers`: a list for each priority, the most important first; a header in none is not looked at."""
+
+    sender_headers: Annotated[
+        tuple[Annotated[tuple[SenderHeader, ...], Field(min_length=1)], ...], Field(min_length=1)
+    ] = DOCUMENTED_PRIORITIES
+
+    @field_validator("sender_headers")
+    @classmethod
+    def _each_once(cls, priorities: tuple[tuple[SenderHeader, ...], ...]) -> tuple[tuple[SenderHeader, ...], ...]:
+        headers = [header for of_priority in priorities for header in of_priority]
+        if len(headers) > len(set(headers)):
+            raise ValueError(_("give each header only once."))
+        return priorities
+
+
+class AddressLists(ListSection[NamedList]):
+    def check(self, raw: object) -> Iterator[Problem]:
+        yield from super().check(raw)
+        for index, item in enumerate(raw if isinstance(raw, list) else []):
+            entries = item.get("entries") if isinstance(item, dict) else None
+            if isinstance(entries, list):
+                yield from _given_twice(path_of(self.key, index, "entries"), entries)
 
 
 class IncomingMailPolicies(ListSection[Policy]):
@@ -112,9 +174,7 @@ class IncomingMailPolicies(ListSection[Policy]):
     def check(self, raw: object) -> Iterator[Problem]:
         yield from super().check(raw)
         for path, entries in _entry_lists(self.key, raw):
-            for again, _first in repeated(entries):
-                message = _("%(value)s is in the list already; give each entry only once.")
-                yield Problem(f"{path}[{again}]", message % {"value": entries[again]})
+            yield from _given_twice(path, entries)
 
 
 class DefaultPolicySection(Section[DefaultPolicy]):
@@ -171,6 +231,24 @@ def _entry_lists(key: str, raw: object) -> Iterator[tuple[str, list[Any]]]:
                     yield path_of(key, index, "members", number, side, name), entries
 
 
+def _given_twice(path: str, entries: list[Any]) -> Iterator[Problem]:
+    for again, _first in repeated(entries):
+        message = _("%(value)s is in the list already; give each entry only once.")
+        yield Problem(f"{path}[{again}]", message % {"value": entries[again]})
+
+
+def check_lists_exist(policies: Any, lists: Any) -> Iterator[Problem]:
+    """Every list that a member refers to is there. The values are plain, and each valid by itself."""
+    known = {item["name"].casefold() for item in lists}
+    for path, entries in _entry_lists(INCOMING_MAIL_POLICIES.key, policies):
+        for index, entry in enumerate(entries):
+            name = name_in(entry.strip())
+            if name is not None and name.casefold() not in known:
+                message = _("there is no address list %(name)s; add it, or leave this entry out.")
+                yield Problem(f"{path}[{index}]", message % {"name": name})
+
+
+ADDRESS_LISTS = AddressLists("address_lists", NamedList, AddressList, place=15, identity="name", most=MOST_LISTS)
 INCOMING_MAIL_POLICIES = IncomingMailPolicies(
     "incoming_mail_policies",
     Policy,
@@ -181,9 +259,13 @@ INCOMING_MAIL_POLICIES = IncomingMailPolicies(
     most=MOST_POLICIES,
 )
 DEFAULT_POLICY = DefaultPolicySection()
+MAIL_POLICY_SETTINGS = ObjectSection("mail_policy_settings", Settings, MailPolicySettings, place=35)
 
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
+    registry.register(ADDRESS_LISTS)
     registry.register(INCOMING_MAIL_POLICIES)
     registry.register(DEFAULT_POLICY)
+    registry.register(MAIL_POLICY_SETTINGS)
+    registry.check_together((INCOMING_MAIL_POLICIES.key, ADDRESS_LISTS.key), check_lists_exist)

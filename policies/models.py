@@ -11,14 +11,15 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from policies.matching import DEFAULT_POLICY_NAME
+from policies.address_lists import LONGEST_NAME as LONGEST_NAME
+from policies.address_lists import NAME_PATTERN as NAME_PATTERN
+from policies.matching import DEFAULT_POLICY_NAME, DOCUMENTED_PRIORITIES
 from seg_console.config.models import ConfigurationObject
 
-NAME_PATTERN = r"[\w-]+(?: [\w-]+)*"
 NAME_RULE = _("Use letters, digits, hyphens, underscores and single spaces.")
 # Names under which the catch-all appears in the mail log and on pages; a policy named so would be taken for it.
 RESERVED_NAMES = frozenset({DEFAULT_POLICY_NAME.casefold(), "default policy"})
-LONGEST_NAME = 64
+LONGEST_DESCRIPTION = 200
 
 
 class SenderMatch(models.TextChoices):
@@ -124,3 +125,64 @@ class PolicyMember(ConfigurationObject):
                 "except": self.recipient_except,
             },
         }
+
+
+class SenderHeader(models.TextChoices):
+    """What may say who a message is from (seg-webui 3.6); the values are those of `policies.matching`."""
+
+    ENVELOPE_SENDER = "envelope_sender", _("Envelope Sender")
+    FROM = "from", _("From")
+    REPLY_TO = "reply_to", _("Reply-To")
+    SENDER = "sender", _("Sender")
+
+
+def documented_priorities() -> list[list[str]]:
+    return [list(headers) for headers in DOCUMENTED_PRIORITIES]
+
+
+class MailPolicySettings(ConfigurationObject):
+    """Mail Policies > Mail Policy Settings. One row in every set."""
+
+    # A list for each priority, the most important first, of values of SenderHeader.
+    sender_headers = models.JSONField(_("Header Priority"), default=documented_priorities)
+
+    class Meta:
+        verbose_name = _("Mail Policy Settings")
+        verbose_name_plural = _("Mail Policy Settings")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="policies_mailpolicysettings_one"),
+        ]
+
+    def display(self, field: str) -> str | tuple[str, ...]:
+        if field != "sender_headers":
+            return super().display(field)
+        return tuple(
+            f"P{number}: {', '.join(str(SenderHeader(header).label) for header in headers)}"
+            for number, headers in enumerate(self.sender_headers, start=1)
+        )
+
+
+class AddressList(ConfigurationObject):
+    """Mail Policies > Address Lists: entries under one name, for use in policy members."""
+
+    identity = "name"
+
+    name = models.CharField(
+        _("List Name"), max_length=LONGEST_NAME, validators=[RegexValidator(rf"\A{NAME_PATTERN}\Z", NAME_RULE)]
+    )
+    description = models.CharField(_("Description"), max_length=LONGEST_DESCRIPTION, blank=True)
+    entries = models.JSONField(_("Entries"), default=list)
+
+    class Meta:
+        verbose_name = _("Address List")
+        verbose_name_plural = _("Address Lists")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(
+                "configuration",
+                Lower("name"),
+                name="policies_addresslist_name",
+                violation_error_message=_("An address list of that name exists already."),
+            ),
+        ]

@@ -17,6 +17,7 @@ FULL: dict[str, Any] = {
         "messages_per_connection": 7,
         "add_sender_ip_header": False,
     },
+    "address_lists": [{"name": "Partners", "description": "Who we buy from", "entries": ["@.partner.example"]}],
     "incoming_mail_policies": [
         {
             "name": "Finance",
@@ -49,6 +50,7 @@ FULL: dict[str, Any] = {
         },
     ],
     "default_policy": {"threat_defense_connector": {"mode": "default", "address": ""}},
+    "mail_policy_settings": {"sender_headers": [["envelope_sender"], ["from", "sender"]]},
     "recipient_access": [
         {"recipient": "old@corp.example", "action": "reject", "response": {"code": 550, "text": "gone"}},
         {"recipient": "corp.example", "action": "accept", "response": None},
@@ -124,6 +126,21 @@ def _choice(*modes: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(plain, st.fixed_dictionaries({"mode": st.just("custom"), "address": _addresses}))
 
 
+_names = st.from_regex(r"[A-Za-z0-9_-]{1,8}( [A-Za-z0-9_-]{1,8}){0,2}", fullmatch=True)
+_address_lists = st.lists(
+    st.fixed_dictionaries(
+        {"name": _names, "description": st.sampled_from(["", "Ünser <b>"]), "entries": _some_entries}
+    ),
+    max_size=3,
+    unique_by=lambda item: str(item["name"]).casefold(),
+).map(lambda items: sorted(items, key=lambda item: (item["name"] == "ALL", item["name"])))
+_sender_headers = st.sampled_from(
+    [
+        [["envelope_sender"], ["from"], ["reply_to"]],
+        [["envelope_sender", "from", "reply_to", "sender"]],
+        [["sender"], ["from", "envelope_sender"]],
+    ]
+)
 _members = st.fixed_dictionaries(
     {
         "senders": _condition(["following", "not"]),
@@ -137,9 +154,7 @@ _members = st.fixed_dictionaries(
 _policies = st.lists(
     st.fixed_dictionaries(
         {
-            "name": st.from_regex(r"[A-Za-z0-9_-]{1,8}( [A-Za-z0-9_-]{1,8}){0,2}", fullmatch=True).filter(
-                lambda name: name.casefold() not in {"default", "default policy"}
-            ),
+            "name": _names.filter(lambda name: name.casefold() not in {"default", "default policy"}),
             "members": st.lists(_members, min_size=1, max_size=3),
             "threat_defense_connector": _choice("use_default", "no_scan", "default"),
         }
@@ -205,8 +220,10 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "add_sender_ip_header": st.booleans(),
             }
         ),
+        "address_lists": _address_lists,
         "incoming_mail_policies": _policies,
         "default_policy": st.fixed_dictionaries({"threat_defense_connector": _choice("no_scan", "default")}),
+        "mail_policy_settings": st.fixed_dictionaries({"sender_headers": _sender_headers}),
         "recipient_access": _access,
         "smtp_routes": _by_domain(_routes),
         "destination_controls": _by_domain(_controls),

@@ -96,6 +96,9 @@ def checked_prints(pending: Configuration, newest: Configuration, changed: set[M
     with rows.collector_paused():
         found = document.prints(rows.read(pending, needed), keys)
         problems = [problem for section in fresh for problem in document.problems_in(section, found[section.key].text)]
+    whole = kept | found
+    if not problems:
+        problems = document.problems_between({key: one.text for key, one in whole.items()}, keys)
     if problems:
         raise InvalidConfiguration(problems)
-    return kept | found
+    return whole

@@ -6,7 +6,7 @@ An absent section or key has its initial value: a document always says the whole
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -127,6 +127,16 @@ def problems_in(section: Section[Any], text: str) -> list[Problem]:
     return _checked_section(section, json.loads(text), text)[1]
 
 
+def problems_between(texts: Mapping[str, str], keys: Collection[str]) -> list[Problem]:
+    """All that is wrong between the sections of `keys` and others, given all as JSON text, each valid by itself."""
+    return [
+        problem
+        for together in registry.checks_between()
+        if not set(keys).isdisjoint(together.keys)
+        for problem in together.check(*(json.loads(texts[key]) for key in together.keys))
+    ]
+
+
 def load(document: object, into: Configuration, *, like: Configuration | None = None) -> Rows:
     """Make a pending set hold what the document says, and return its rows.
 
@@ -170,10 +180,15 @@ def _checked(document: object) -> tuple[dict[str, Any], list[Problem]]:
     if document.get("format") != FORMAT or isinstance(document.get("format"), bool):
         problems.append(Problem("format", _("give 1, the only format there is.")))
     values: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
     for section in registry.sections():
         raw = document[section.key] if section.key in document else _initial(section.key)
+        plain[section.key] = raw
         values[section.key], found = _checked_section(section, raw, _compact(raw))
         problems += found
+    for together in registry.checks_between():
+        if all(values[key] is not None for key in together.keys):
+            problems += together.check(*(plain[key] for key in together.keys))
     return values, problems
 
 

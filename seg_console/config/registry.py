@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -159,8 +159,16 @@ class Extension(ABC, Generic[S]):
         return cast(S, getattr(item, self.key))
 
 
+class Together(NamedTuple):
+    """A check of what lies between sections. It gets the plain values of `keys`, each of which is valid by itself."""
+
+    keys: tuple[str, ...]
+    check: Callable[..., Iterable[Problem]]
+
+
 _sections: dict[str, Section[Any]] = {}
 _extensions: list[Extension[Any]] = []
+_together: list[Together] = []
 
 
 def register(section: Section[Any]) -> None:
@@ -171,6 +179,14 @@ def register(section: Section[Any]) -> None:
 def extend(extension: Extension[Any]) -> None:
     _extensions.append(extension)
     annotation.cache_clear()
+
+
+def check_together(keys: tuple[str, ...], check: Callable[..., Iterable[Problem]]) -> None:
+    _together.append(Together(keys, check))
+
+
+def checks_between() -> list[Together]:
+    return list(_together)
 
 
 def sections() -> list[Section[Any]]:
