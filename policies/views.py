@@ -351,4 +351,4 @@ def _listed(entries: Iterable[str], word: str) -> str:
     shown = list(entries)
     more = len(shown) - ENTRIES_SHOWN
     text = f" {word} ".join(shown[:ENTRIES_SHOWN])
-    return f"{text} {_('(%(n)d more)') % {'n': more}}" if more > 0 else text
+    return _("%(entries)s (%(n)d more)") % {"entries": text, "n": more} if more > 0 else text

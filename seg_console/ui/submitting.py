@@ -32,7 +32,7 @@ def submitted(
 
 
 def tell_submitted(request: ConsoleRequest, success: str) -> None:
-    messages.success(request, f"{success} {_('It takes effect when you commit.')}")
+    messages.success(request, _("%(done)s It takes effect when you commit.") % {"done": success})
 
 
 def _put(error: ValidationError, form: BaseForm) -> None:

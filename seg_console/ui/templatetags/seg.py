@@ -59,7 +59,10 @@ def shortened(value: str | tuple[str, ...]) -> str:
         return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}…"
     shown = "\n".join(value[:LONGEST_LIST])
     more = len(value) - LONGEST_LIST
-    return f"{shown}\n{ngettext('and %(n)d more', 'and %(n)d more', more) % {'n': more}}" if more > 0 else shown
+    if more <= 0:
+        return shown
+    rest = ngettext("and %(n)d more", "and %(n)d more", more) % {"n": more}
+    return f"{shown}\n{rest}"
 
 
 @register.filter
