@@ -54,8 +54,9 @@ def record(
     """Keep that `by` did this, in the caller's transaction: one INSERT.
 
     `username` is for those who are not signed in (a failed sign-in), else the account's name is taken, else that of
-    the source in force. `changes` is read no further than MOST_CHANGES and one more; whoever has counted the rest
-    gives it as `more_changes`; `size` is the number of configuration objects that differ. Long texts are cut, control characters escaped.
+    the source in force. Of `changes` the first MOST_CHANGES are kept and the rest counted; whoever has left some out
+    before says how many by `more_changes`. `size`: how many objects of the configuration differ. Long texts are cut,
+    control characters escaped.
     """
     given = iter(changes)
     kept = [_bounded(change) for change in islice(given, MOST_CHANGES)]

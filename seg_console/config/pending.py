@@ -16,7 +16,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from seg_console.config import commits, document, registry, rows, running
+from seg_console.audit.models import Act
+from seg_console.config import auditing, commits, document, registry, rows, running
 from seg_console.config.changes import Change, changes, describe
 from seg_console.config.commits import ensure_initial as ensure_initial
 from seg_console.config.merge import Clash, Edit, Key, Thing, merge
@@ -119,8 +120,10 @@ def submit(user: User, *objects: ConfigurationObject, remove: Iterable[Configura
     try:
         with transaction.atomic():
             pending = open_pending(user)
-            _remove(pending, list(remove))
-            rows.write(pending, objects)
+            removed = list(remove)
+            with auditing.submitting(user, pending, written=objects, removed=removed):
+                _remove(pending, removed)
+                rows.write(pending, objects)
             if not rows.differ(_base(pending), pending):
                 pending.delete()
     except IntegrityError as error:
@@ -128,8 +131,9 @@ def submit(user: User, *objects: ConfigurationObject, remove: Iterable[Configura
         raise ValidationError(_("These values cannot stand together with what is there already.")) from error
 
 
-def load_pending(user: User, content: object) -> None:
+def load_pending(user: User, content: object, *, act: Act = Act.LOAD) -> None:
     """Make the user's pending set hold what a document says. Raises InvalidConfiguration, and nothing is changed.
+    `act` is what the audit log calls it.
 
     The set begins anew from the newest one: a document says everything, so what others committed since the user's
     changes began is not merged into it afterwards.
@@ -139,18 +143,23 @@ def load_pending(user: User, content: object) -> None:
         pending.based_on = committed()
         pending.save(update_fields=["based_on"])
         document.load(content, pending, like=pending.based_on)
+        auditing.changed(act, user, before=pending.based_on, after=pending)
         if not rows.differ(pending.based_on, pending):
             pending.delete()
 
 
 def reset(user: User) -> None:
     """Make the user's pending set hold the initial configuration, to be committed like any change."""
-    load_pending(user, document.initial())
+    load_pending(user, document.initial(), act=Act.RESET)
 
 
 def abandon(user: User) -> None:
     """Throw away all pending changes; nothing pending is no error."""
-    Configuration.objects.pending().filter(owner=user).delete()
+    with transaction.atomic():
+        pending = Configuration.objects.pending().filter(owner=user).select_for_update().first()
+        if pending:
+            auditing.changed(Act.ABANDON, user, before=pending, after=_base(pending))
+            pending.delete()
 
 
 def roll_back(user: User, number: int) -> Configuration | None:
@@ -160,8 +169,9 @@ def roll_back(user: User, number: int) -> Configuration | None:
     """
     with transaction.atomic():
         old = Configuration.objects.committed().get(number=number)
-        abandon(user)
+        Configuration.objects.pending().filter(owner=user).delete()
         pending = _begin(user, content=old)
+        auditing.changed(Act.ROLL_BACK, user, before=_base(pending), after=pending, target=str(number))
         if rows.differ(_base(pending), pending):
             return pending
         pending.delete()
@@ -189,6 +199,7 @@ def commit(user: User, comment: str, *, overwrite: bool = False, seen: int | Non
         pending.based_on = newest
         found = commits.checked_prints(pending, newest, changed)
         commits.number(pending, result.number, found, comment=comment, author=user)
+        auditing.committed(user, before=newest, after=pending)
     running.look_again()
     return result
 
@@ -208,6 +219,7 @@ def commit_document(content: object, comment: str, *, author: User | None = None
             return Committed(_number_of(newest), changed=False)
         result = Committed(_number_of(newest) + 1)
         commits.number(pending, result.number, document.prints(found), comment=comment, author=author)
+        auditing.committed(author, before=newest, after=pending)
     running.look_again()
     return result
 

@@ -145,6 +145,15 @@ def changed_models(before: Configuration, after: Configuration) -> set[Model]:
     return {model for model in models() if _differs(model, before, after)}
 
 
+def some(model: Model, configuration: Configuration, uids: Sequence[UUID]) -> dict[UUID, ConfigurationObject]:
+    """Those objects of a set that have one of these uids, by uid."""
+    found: dict[UUID, ConfigurationObject] = {}
+    for start in range(0, len(uids), _UIDS_PER_STATEMENT):
+        chosen = uids[start : start + _UIDS_PER_STATEMENT]
+        found |= {row.uid: row for row in _default_manager(model).filter(configuration=configuration, uid__in=chosen)}
+    return found
+
+
 def names(configuration: Configuration, model: Model, uids: Collection[UUID]) -> dict[UUID, str]:
     """Display names of some objects of a set, in one query."""
     rows = _default_manager(model).filter(configuration=configuration, uid__in=uids)
