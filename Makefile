@@ -9,7 +9,7 @@ JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fmt screens bench constraints
+.PHONY: help demo run test lint fmt screens bench messages constraints
 
 help: ## Show this help
 	@echo "SEG Console: a mail gateway with a web console. Targets:"
@@ -47,6 +47,10 @@ screens: ## Write a picture of every page to screens/ (needs chromium); ONLY=wor
 bench: ## Measure against Postfix (needs root, postfix, stunnel4); SAVE=1 writes docs/benchmarks.md
 	@sh .ci/install dev
 	$(BIN)/python -m seg_console.bench $(if $(SAVE),--save)
+
+messages: ## Take new and changed words of the source into the Chinese catalogue, and compile it (needs gettext)
+	@sh .ci/install dev
+	$(BIN)/python -m tests.catalogue
 
 constraints: ## Take the newest versions that pyproject.toml allows into constraints.txt
 	@sh .ci/install refresh

@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import django
 from babel.messages.catalog import Catalog, Message
-from babel.messages.mofile import write_mo
+from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 from django.core.management import call_command
 from django.core.management.commands import makemessages
@@ -87,11 +88,39 @@ def entries(of: Catalog) -> Iterator[Message]:
     return (message for message in of if message.id)
 
 
-def compiled(text: str) -> bytes:
-    """The .mo of a catalogue, the same on every machine."""
-    out = BytesIO()
-    write_mo(out, catalogue(text))
-    return out.getvalue()
+def translations(of: Catalog) -> dict[tuple[str | None, Any], Any]:
+    """What it translates, by context and sentence; a plural by both its forms. An empty translation is none."""
+    return {
+        (context(message), forms(message.id)): forms(message.string) for message in entries(of) if translated(message)
+    }
+
+
+def translated(message: Message) -> bool:
+    return all(forms(message.string))
+
+
+def context(message: Message) -> str:
+    """What tells apart two uses of one sentence; "" for most."""
+    found: str | bytes | None = message.context
+    return found.decode() if isinstance(found, bytes) else found or ""  # Babel gives bytes out of a .mo
+
+
+def forms(text: Any) -> tuple[str, ...]:
+    """A sentence or its translation: one text, or one for each plural form."""
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def compile_catalogue(text: str) -> None:
+    """Write the .mo, if what it holds is not the same already: Babel's header tells the hour and its version."""
+    if COMPILED.exists() and translations(read_compiled()) == translations(catalogue(text)):
+        return
+    with COMPILED.open("wb") as file:
+        write_mo(file, catalogue(text))
+
+
+def read_compiled() -> Catalog:
+    with COMPILED.open("rb") as file:
+        return read_mo(file)
 
 
 def main() -> int:
@@ -104,8 +133,8 @@ def main() -> int:
     django.setup()
     text = extracted(SOURCE.read_text(encoding="utf-8"))
     SOURCE.write_text(text, encoding="utf-8")
-    COMPILED.write_bytes(compiled(text))
-    empty = sum(1 for message in entries(catalogue(text)) if not message.string)
+    compile_catalogue(text)
+    empty = sum(1 for message in entries(catalogue(text)) if not translated(message))
     print(f"{SOURCE.relative_to(ROOT)}: {empty} sentences without a translation.")  # noqa: T201
     return 0
 

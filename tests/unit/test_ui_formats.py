@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.formats import number_format
 
 from seg_console.accounts.roles import PRIVILEGES, Privilege, Role, allows
 from seg_console.ui.spreadsheet import safe_cell
@@ -27,6 +28,25 @@ def test_times_are_written_in_the_gateways_zone(zone: str, tracking: str, status
     with timezone.override(ZoneInfo(zone)):
         assert tracking_time(AT) == tracking
         assert status_time(AT) == status
+
+
+@pytest.mark.parametrize(
+    ("zone", "tracking", "status"),
+    [
+        ("America/Chicago", "2024年2月16日 21:19:22 (GMT -06:00)", "2024年2月16日 星期五 21:19:22 CST"),
+        ("Asia/Shanghai", "2024年2月17日 11:19:22 (GMT +08:00)", "2024年2月17日 星期六 11:19:22 CST"),
+    ],
+)
+def test_times_are_written_as_chinese_readers_write_them(zone: str, tracking: str, status: str) -> None:
+    with timezone.override(ZoneInfo(zone)), translation.override("zh-hans"):
+        assert tracking_time(AT) == tracking
+        assert status_time(AT) == status
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_thousands_are_set_apart_in_both_languages(language: str) -> None:
+    with translation.override(language):
+        assert number_format(1234567) == "1,234,567"
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
