@@ -78,10 +78,10 @@ FULL: dict[str, Any] = {
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "dns": {"servers": [{"host": "127.0.0.1", "port": 5353}], "timeout": 2},
     "account_settings": {"lock_after": 6, "minimum_length": 9, "passphrase_expiry": 90},
-}
-
     "network_access": {"web_ui_inactivity_timeout": 45},
     "general_settings": {"comment_required": False},
+}
+
 
 def full(**sections: Any) -> dict[str, Any]:
     """A copy of FULL with some sections replaced."""
@@ -259,8 +259,8 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "passphrase_expiry": st.integers(0, 3650),
             }
         ),
+        "network_access": st.fixed_dictionaries({"web_ui_inactivity_timeout": st.integers(5, 1440)}),
+        "general_settings": st.fixed_dictionaries({"comment_required": st.booleans()}),
     }
 )
 """Whole documents in the spelling that a dump has."""
-        "network_access": st.fixed_dictionaries({"web_ui_inactivity_timeout": st.integers(5, 1440)}),
-        "general_settings": st.fixed_dictionaries({"comment_required": st.booleans()}),
