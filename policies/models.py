@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from policies.address_lists import LONGEST_NAME as LONGEST_NAME
 from policies.address_lists import NAME_PATTERN as NAME_PATTERN
@@ -131,9 +132,9 @@ class SenderHeader(models.TextChoices):
     """What may say who a message is from (seg-webui 3.6); the values are those of `policies.matching`."""
 
     ENVELOPE_SENDER = "envelope_sender", _("Envelope Sender")
-    FROM = "from", _("From")
-    REPLY_TO = "reply_to", _("Reply-To")
-    SENDER = "sender", _("Sender")
+    FROM = "from", pgettext_lazy("name of a header", "From")
+    REPLY_TO = "reply_to", pgettext_lazy("name of a header", "Reply-To")
+    SENDER = "sender", pgettext_lazy("name of a header", "Sender")
 
 
 def documented_priorities() -> list[list[str]]:
