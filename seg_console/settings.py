@@ -169,6 +169,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Chinese (Simplified)"))]
 LOCALE_PATHS = [BASE_DIR / "seg_console" / "locale"]
+FORMAT_MODULE_PATH = "seg_console.formats"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = environment.zone("SEG_TIME_ZONE", os.environ.get("TZ", "") or "UTC")
