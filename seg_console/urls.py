@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mail-policies/incoming/", include("policies.urls")),
     path("mail-policies/recipient-access/", include("seg_console.gateway.urls")),
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
+    path("system-administration/audit-log/", include("seg_console.audit.urls")),
 ]
 
 handler400 = "seg_console.ui.errors.bad_request"

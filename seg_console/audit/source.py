@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,9 +30,22 @@ def current() -> Source:
 
 @contextmanager
 def came_from(*, address: str = "", through: Through, username: str = "") -> Iterator[None]:
-    """Whatever is recorded inside comes from `address` ("" where there is none) by this way in."""
+    """Whatever is recorded inside comes from `address` ("" where there is none) by this way in.
+
+    `username` is who acts where no account does; without it, on the command line, the machine's user.
+    """
+    if through == Through.COMMAND_LINE and not username:
+        username = machine_user()
     token = _source.set(Source(address, through, username))
     try:
         yield
     finally:
         _source.reset(token)
+
+
+def machine_user() -> str:
+    """The operating system's name of the user who runs this program; the number of one that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

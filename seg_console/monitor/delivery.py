@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,9 +19,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from seg_console.accounts.roles import Privilege
+from seg_console.audit.models import Act
+from seg_console.audit.record import record
 from seg_console.config import running
 from seg_console.config.pending import ensure_initial
 from seg_console.delivery import queue, status
+from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import HostStatus
 from seg_console.delivery.nexthop import RouteHost
 from seg_console.delivery.running import routes
@@ -207,18 +211,23 @@ class ShownHost:
 @require_POST
 @requires(Privilege.RETRY_DELIVERY)
 def retry_all(request: ConsoleRequest) -> HttpResponse:
-    _tell_retried(request, queue.retry(None, now=timezone.now()))
+    _retry(request, None)
     return redirect("monitor:delivery-status")
 
 
 @require_POST
 @requires(Privilege.RETRY_DELIVERY)
 def retry_one(request: ConsoleRequest, destination: str) -> HttpResponse:
-    _tell_retried(request, queue.retry(_found(destination).pairs, now=timezone.now()))
+    found = _found(destination)
+    _retry(request, found.pairs, target=found.row.destination)
     return redirect("monitor:delivery-status-details", destination)
 
 
-def _tell_retried(request: ConsoleRequest, count: int) -> None:
+def _retry(request: ConsoleRequest, pairs: Iterable[Destination] | None, *, target: str = "") -> None:
+    """None: every destination; the audit log has no target for it."""
+    with transaction.atomic():
+        count = queue.retry(pairs, now=timezone.now())
+        record(Act.RETRY_DELIVERY, by=request.user, target=target, size=count)
     words = ngettext(
         "%(count)d delivery that was scheduled for later is up for delivery now.",
         "%(count)d deliveries that were scheduled for later are up for delivery now.",

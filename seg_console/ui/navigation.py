@@ -147,6 +147,10 @@ TABS = (
                     ),
                 ),
             ),
+            Group(
+                _("Logs"),
+                (Page(_("Audit Log"), "audit-log:search", Privilege.VIEW_AUDIT_LOG, ("audit-log:",)),),
+            ),
         ),
     ),
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 
 from seg_console.accounts.models import User
-from seg_console.audit import source
+from seg_console.audit import record as audit_record
+from seg_console.audit import retention, source
 from seg_console.audit.middleware import SourceMiddleware
 from seg_console.audit.models import Act, EntriesAreFinal, Entry, Through
-from seg_console.audit.record import MOST_CHANGES, Changed, record
+from seg_console.audit.record import LAST_FAILURE, MOST_CHANGES, Changed, record
 from seg_console.audit.source import Source, came_from
+from seg_console.delivery import tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +75,52 @@ def test_a_long_name_is_cut_and_control_characters_are_written_out() -> None:
     assert entry.username.startswith("eve\\r\\n\\x00xxx")
     assert len(entry.username) == 150
     assert entry.username.endswith("…")
+
+
+def failed(address: str, times: int, *, at: datetime = AT) -> int:
+    """How many of so many failed sign-ins were recorded."""
+    before = Entry.objects.count()
+    with came_from(address=address, through=Through.WEB):
+        for _attempt in range(times):
+            record(Act.SIGN_IN_FAILED, username="admin", detail="because", at=at)
+    return Entry.objects.count() - before
+
+
+def test_failed_sign_ins_of_one_address_are_recorded_up_to_a_limit_in_an_hour_and_the_last_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit_record, "MOST_FAILURES_OF_ONE_ADDRESS", 3)
+    assert failed("10.0.0.5", 5) == 3
+    assert list(Entry.objects.order_by("pk").values_list("detail", flat=True)) == ["because", "because", LAST_FAILURE]
+    assert failed("10.0.0.6", 1) == 1
+    assert failed("10.0.0.5", 1, at=AT + timedelta(minutes=59)) == 0
+    assert failed("10.0.0.5", 1, at=AT + timedelta(minutes=61)) == 1
+
+
+def test_failed_sign_ins_of_many_addresses_are_recorded_up_to_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_record, "MOST_FAILURES", 3)
+    assert [failed(f"10.0.0.{number}", 1) for number in range(5)] == [1, 1, 1, 0, 0]
+
+
+def test_other_acts_have_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_record, "MOST_FAILURES", 0)
+    record(Act.SIGN_IN, username="ada")
+    assert Entry.objects.count() == 1
+
+
+def test_entries_go_after_a_year_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for days in (retention.AUDIT_DAYS + 2, retention.AUDIT_DAYS + 1, retention.AUDIT_DAYS + 1, retention.AUDIT_DAYS, 0):
+        record(Act.SIGN_IN, username=str(days), at=AT - timedelta(days=days))
+    assert retention.drop_old(AT, batches=1) == 2
+    assert retention.drop_old(AT) == 1
+    assert list(Entry.objects.order_by("at").values_list("username", flat=True)) == [str(retention.AUDIT_DAYS), "0"]
+
+
+def test_housekeeping_drops_old_entries() -> None:
+    record(Act.SIGN_IN, at=AT - timedelta(days=10_000))
+    tasks.housekeeping()
+    assert not Entry.objects.exists()
 
 
 def test_long_values_are_cut_and_keep_their_lines() -> None:

@@ -9,6 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
 from seg_console.accounts.models import User
+from seg_console.audit.models import Through
+from seg_console.audit.source import came_from
 from seg_console.config import document, pending
 from seg_console.config.commits import CommentRequired
 from seg_console.config.problems import InvalidConfiguration
@@ -27,7 +29,8 @@ class Command(BaseCommand):
         author = _user(options["user"])
         try:
             content = document.read(_content(options["file"]))
-            result = pending.commit_document(content, options["comment"], author=author)
+            with came_from(through=Through.COMMAND_LINE):
+                result = pending.commit_document(content, options["comment"], author=author)
         except InvalidConfiguration as error:
             for problem in error.problems:
                 self.stderr.write(str(problem))
