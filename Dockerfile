@@ -13,7 +13,9 @@ FROM python:3.12-slim
 COPY --from=packages /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /opt/seg-console
-COPY manage.py ./
+COPY manage.py LICENSE ./
+COPY docs/help docs/help
+COPY docs/images docs/images
 COPY seg_console seg_console
 COPY policies policies
 COPY tdc tdc

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("seg_console.accounts.urls")),
-    path("", include("seg_console.ui.urls")),
+    path("help/", include("seg_console.help.urls")),
     path("", include("seg_console.config.urls")),
     path("", include("tdc.urls")),
     path("monitor/", include("seg_console.monitor.urls")),

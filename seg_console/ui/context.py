@@ -8,11 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 
 import seg_console
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Privilege
 from seg_console.config.pending import pending_of
+from seg_console.help.topics import slug_for
 from seg_console.ui.navigation import ShownTab, menu_for
 
 
@@ -28,6 +30,12 @@ class Frame:
     @cached_property
     def menu(self) -> tuple[ShownTab, ...]:
         return menu_for(self.user, self.view_name) if self.user else ()
+
+    @property
+    def help_url(self) -> str:
+        """The help page of the screen that is shown, else the contents."""
+        slug = slug_for(self.view_name)
+        return reverse("help:page", args=[slug]) if slug else reverse("help:contents")
 
     @property
     def may_change(self) -> bool:

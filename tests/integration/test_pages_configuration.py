@@ -211,4 +211,4 @@ def test_the_frame_asks_once_for_pending_changes(
 ) -> None:
     # Session, user, pending set; the session's renewal in its savepoint.
     with django_assert_num_queries(6):
-        client.get(reverse("ui:help"))
+        client.get(reverse("help:contents"))
