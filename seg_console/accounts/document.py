@@ -1,4 +1,4 @@
-"""The section `account_settings`."""
+"""The sections `account_settings` and `network_access`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pydantic import Field
 from seg_console.accounts.models import (
     LONGEST_EXPIRY_DAYS,
     LONGEST_MINIMUM,
+    LONGEST_TIMEOUT,
     MOST_FAILED_ATTEMPTS,
     SHORTEST_MINIMUM,
+    SHORTEST_TIMEOUT,
     AccountSettings,
+    NetworkAccess,
 )
 from seg_console.config import registry
 from seg_console.config.document import Document
@@ -26,13 +29,25 @@ class Accounts(Shape):
     passphrase_expiry: Annotated[int, Field(ge=0, le=LONGEST_EXPIRY_DAYS)] = 0
 
 
+class Network(Shape):
+    """`web_ui_inactivity_timeout`: whole minutes after which a session without activity ends (seg-webui 2.4)."""
+
+    web_ui_inactivity_timeout: Annotated[int, Field(ge=SHORTEST_TIMEOUT, le=LONGEST_TIMEOUT)] = 30
+
+
 ACCOUNT_SETTINGS = ObjectSection("account_settings", Accounts, AccountSettings, place=100)
+NETWORK_ACCESS = ObjectSection("network_access", Network, NetworkAccess, place=110)
 
 
 def account_settings(configuration: Document) -> Accounts:
     return configuration[ACCOUNT_SETTINGS]
 
 
+def network_access(configuration: Document) -> Network:
+    return configuration[NETWORK_ACCESS]
+
+
 def register() -> None:
-    """Make the section known; called once, when the app is ready."""
+    """Make the sections known; called once, when the app is ready."""
     registry.register(ACCOUNT_SETTINGS)
+    registry.register(NETWORK_ACCESS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -14,6 +16,11 @@ from seg_console.config.models import ConfigurationObject
 MOST_FAILED_ATTEMPTS = 100
 SHORTEST_MINIMUM, LONGEST_MINIMUM = 8, 128
 LONGEST_EXPIRY_DAYS = 3650
+# seg-webui 2.4: whole minutes.
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 5, 1440
+ROWS = (10, 20, 50, 100)
+LONGEST_ADDRESS = 45
+LONGEST_AGENT = 200
 
 
 class User(AbstractUser):
@@ -47,6 +54,7 @@ class User(AbstractUser):
                 condition=~Q(username=ADMIN_NAME) | Q(role=Role.ADMINISTRATOR, locked_at=None, is_active=True),
                 name="accounts_user_admin_keeps_access",
             ),
+            models.CheckConstraint(condition=Q(rows__in=ROWS), name="accounts_user_rows_known"),
         ]
 
     @property
@@ -94,3 +102,65 @@ class AccountSettings(ConfigurationObject):
                 name="accounts_accountsettings_limits",
             ),
         ]
+
+
+class NetworkAccess(ConfigurationObject):
+    """System Administration > Network Access. One row in every set."""
+
+    web_ui_inactivity_timeout = models.PositiveIntegerField(
+        _("Web UI Inactivity Timeout (minutes)"),
+        default=30,
+        validators=[MinValueValidator(SHORTEST_TIMEOUT), MaxValueValidator(LONGEST_TIMEOUT)],
+    )
+
+    class Meta:
+        verbose_name = _("Network Access")
+        verbose_name_plural = _("Network Access")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="accounts_networkaccess_one"),
+            models.CheckConstraint(
+                condition=Q(
+                    web_ui_inactivity_timeout__gte=SHORTEST_TIMEOUT, web_ui_inactivity_timeout__lte=LONGEST_TIMEOUT
+                ),
+                name="accounts_networkaccess_limits",
+            ),
+        ]
+
+
+class End(models.TextChoices):
+    """Why a session is over."""
+
+    SIGNED_OUT = "signed_out", _("Logged out")
+    INACTIVITY = "inactivity", _("Inactivity")
+    ENDED = "ended", _("Ended by somebody")
+
+
+class ConsoleSession(models.Model):
+    """One sign-in to the console, from its first request to its end. The session itself carries the key of this row,
+    which therefore survives the change of the session's own key and tells nobody what that is."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="+")
+    signed_in_at = models.DateTimeField(_("login time"))
+    # Written at most once a minute (accounts.sessions).
+    last_seen_at = models.DateTimeField(_("last seen"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    end_reason = models.CharField(_("reason"), max_length=20, choices=End, blank=True)
+    address = models.CharField(_("remote host"), max_length=LONGEST_ADDRESS, blank=True)
+    agent = models.CharField(_("browser"), max_length=LONGEST_AGENT, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["last_seen_at"], condition=Q(ended_at=None), name="accounts_session_running"),
+            models.Index(fields=["ended_at"], condition=~Q(ended_at=None), name="accounts_session_ended"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_at=None, end_reason="") | Q(ended_at__isnull=False, end_reason__in=End.values),
+                name="accounts_consolesession_end",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"session of {self.user_id} since {self.signed_in_at:%Y-%m-%d %H:%M:%S}"

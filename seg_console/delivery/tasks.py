@@ -7,6 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from seg_console.accounts import sessions
 from seg_console.audit import retention as audit_retention
 from seg_console.delivery import queue, stopping
 from seg_console.delivery.drain import run_drain
@@ -32,9 +33,10 @@ def sweep() -> None:
 @shared_task(name="seg_console.delivery.tasks.housekeeping", ignore_result=True, time_limit=600)
 def housekeeping() -> None:
     """Remove what is no longer needed: bodies once all is sent, deliveries that ended days ago, old tracking,
-    and entries of the audit log after a year."""
+    entries of the audit log after a year, and sessions of the console whose time is over."""
     now = timezone.now()
     retention.drop_bodies()
     queue.forget(now - KEEP_ENDED)
     retention.drop_old(now)
     audit_retention.drop_old(now)
+    sessions.tidy(now)

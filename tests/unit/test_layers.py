@@ -62,8 +62,9 @@ LAYER_OF_PACKAGE = {
     "tdc": APPS,
     "seg_console.gateway": WAY_IN,
 }
-# Configurations belong to administrators: who they are and what they may do is as low as the configuration itself.
-PEOPLE = frozenset({"seg_console.accounts.models", "seg_console.accounts.roles"})
+# Configurations belong to administrators: who they are, what they may do and whether they are signed in is as low as
+# the configuration itself.
+PEOPLE = frozenset(f"seg_console.accounts.{name}" for name in ("models", "roles", "document", "sessions"))
 PROJECT_MODULES = frozenset(f"seg_console.{name}" for name in ("settings", "celery", "urls", "wsgi", "asgi"))
 START_PACKAGES = frozenset(
     f"seg_console.{name}" for name in ("bench", "lab", "launch", "preflight", "processes", "supervisor", "web_server")
