@@ -48,11 +48,12 @@ urlpatterns = [
     path("failing/500/", failing),
     *console,
 ]
-ADDRESSES = (
-    "/failing/400/",
-    "/failing/403/",
-    "/failing/404/",
-    "/failing/405/",
-    "/failing/500/",
-    "/failing/csrf/",
-)
+# Each with the status it must be answered with.
+ADDRESSES = {
+    "/failing/400/": 400,
+    "/failing/403/": 403,
+    "/failing/404/": 404,
+    "/failing/405/": 405,
+    "/failing/500/": 500,
+    "/failing/csrf/": 403,
+}

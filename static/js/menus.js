@@ -1,24 +1,26 @@
 "use strict";
 /* Drop-down menus are <details>: they work without this. It adds what people expect of a menu: one open at a time,
-   Escape, arrow keys, and a click elsewhere closes. */
+   arrow keys, Home, End and Escape, pointing at a neighbour of an open menu, and a click elsewhere closes. */
 (() => {
   const menus = [...document.querySelectorAll("details.menu")];
+  const open = (menu) => { menu.open = true; };
   const close = (menu, giveFocusBack) => {
     menu.open = false;
     if (giveFocusBack) menu.querySelector("summary").focus();
   };
   const closeOthers = (kept) => menus.filter((menu) => menu !== kept && menu.open).forEach((menu) => close(menu, false));
   const items = (menu) => [...menu.querySelectorAll(".menu-panel a, .menu-panel button")];
+  const row = (menu) => menus.filter((other) => other.closest("nav") === menu.closest("nav"));
 
+  const focusItem = (menu, place) => items(menu).at(place)?.focus();
   const step = (menu, by) => {
     const all = items(menu);
     const at = all.indexOf(document.activeElement);
-    const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : (at + by + all.length) % all.length;
-    all[next].focus();
+    focusItem(menu, at < 0 ? (by > 0 ? 0 : -1) : (at + by + all.length) % all.length);
   };
   const neighbour = (menu, by) => {
-    const row = menus.filter((other) => other.closest("nav") === menu.closest("nav"));
-    const next = row[(row.indexOf(menu) + by + row.length) % row.length];
+    const all = row(menu);
+    const next = all[(all.indexOf(menu) + by + all.length) % all.length];
     const wasOpen = menu.open;
     close(menu, false);
     next.open = wasOpen;
@@ -28,11 +30,21 @@
   for (const menu of menus) {
     menu.addEventListener("toggle", () => menu.open && closeOthers(menu));
     menu.addEventListener("keydown", (event) => {
-      const moves = { ArrowDown: () => { menu.open = true; step(menu, 1); }, ArrowUp: () => menu.open && step(menu, -1),
-        ArrowRight: () => neighbour(menu, 1), ArrowLeft: () => neighbour(menu, -1), Escape: () => menu.open && close(menu, true) };
-      if (!(event.key in moves)) return;
+      const moves = {
+        ArrowDown: () => { open(menu); step(menu, 1); },
+        ArrowUp: () => { open(menu); step(menu, -1); },
+        ArrowRight: () => neighbour(menu, 1),
+        ArrowLeft: () => neighbour(menu, -1),
+        Home: () => menu.open && focusItem(menu, 0),
+        End: () => menu.open && focusItem(menu, -1),
+        Escape: () => menu.open && close(menu, true),
+      };
+      if (!(event.key in moves) || event.altKey || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
       moves[event.key]();
+    });
+    menu.addEventListener("pointerenter", (event) => {
+      if (event.pointerType === "mouse" && row(menu).some((other) => other !== menu && other.open)) open(menu);
     });
   }
   document.addEventListener("click", (event) => closeOthers(event.target.closest("details.menu")));
