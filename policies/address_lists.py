@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from policies.matching import check_entry
 from seg_console.mail.addresses import AddressError
-from seg_console.mail.lines import printable
+from seg_console.mail.lines import visible
 
 PREFIX = "list:"
 LONGEST_NAME = 64
@@ -39,7 +39,7 @@ def check_member_entry(text: str) -> str:
     if len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
         raise AddressError(
             '"%(entry)s" does not name an address list: write list: and the name of the list.',
-            entry=printable(text.strip())[:80],
+            entry=visible(text.strip())[:80],
         )
     return reference(name)
 

@@ -1,45 +1,104 @@
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from policies.matching import Member, RecipientCondition, SenderCondition, check_entry
-from policies.models import LONGEST_NAME, RESERVED_NAMES
+from policies.address_lists import check_member_entry, name_in, reference
+from policies.document import MOST_ENTRIES, check_description
+from policies.entries import BadEntry, Parsed, parse
+from policies.matching import SENDER_HEADERS, Member, RecipientCondition, SenderCondition, Senders, check_entry
+from policies.models import (
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    NAME_PATTERN,
+    NAME_RULE,
+    RESERVED_NAMES,
+    RecipientJoin,
+    RecipientMatch,
+    SenderHeader,
+    SenderMatch,
+)
 from seg_console.config.problems import in_words
-from seg_console.mail.addresses import AddressError
+from seg_console.mail.addresses import AddressError, check_address
+from seg_console.mail.headers import first_mailbox
+from seg_console.mail.lines import visible
 
 SENDER, RECIPIENT = "sender", "recipient"
 MOST_MEMBERS = 100
-# How many bad entries one message names; the rest are counted.
-NAMED_ENTRIES = 5
-_SEPARATORS = re.compile(r"[,\n]")
+# How many bad entries are named; the rest are counted.
+NAMED_ENTRIES = 50
+SHOWN_VALUE = 80
+MOST_RECIPIENTS = 50
+
+ListNames = Mapping[str, str]
+"""The address lists there are: their names as they are written, by case-folded name."""
 
 
 class EntriesField(forms.CharField):
-    """Addresses and partial addresses, separated by comma or new line; cleans to a tuple of normalised entries."""
+    """Addresses and parts of addresses, separated by comma or new line; cleans to a tuple of normalised entries.
+
+    `dropped`: how many of the entries cleaned last stood there twice. `lists`: those that may be referred to, None
+    where none may.
+    """
 
     def __init__(self, **options: Any) -> None:
         widget = forms.Textarea(attrs={"rows": 3, "class": "code", "spellcheck": "false", "autocapitalize": "off"})
-        super().__init__(required=False, widget=widget, **options)
+        # Not stripped: lines are counted from the first one in the field.
+        super().__init__(widget=widget, strip=False, **options)
+        self.dropped = 0
+        self.lists: ListNames | None = None
 
     def clean(self, value: Any) -> tuple[str, ...]:
-        entries = [entry.strip() for entry in _SEPARATORS.split(super().clean(value)) if entry.strip()]
-        checked: list[str] = []
-        bad: list[str] = []
-        for entry in entries:
-            try:
-                checked.append(check_entry(entry))
-            except AddressError as error:
-                bad.append(in_words(error))
-        if bad:
-            more = [_now("and %(n)d more.") % {"n": len(bad) - NAMED_ENTRIES}] if len(bad) > NAMED_ENTRIES else []
-            raise forms.ValidationError([*bad[:NAMED_ENTRIES], *more])
-        return tuple(dict.fromkeys(checked))
+        parsed = self.parsed(super().clean(value))
+        if parsed.count > MOST_ENTRIES:
+            message = _now("There are %(count)d entries; a list holds at most %(most)d.")
+            raise forms.ValidationError(message % {"count": parsed.count, "most": MOST_ENTRIES})
+        if parsed.bad:
+            raise forms.ValidationError(_named(parsed.bad))
+        if self.required and not parsed.entries:
+            raise forms.ValidationError(self.error_messages["required"])
+        self.dropped = parsed.dropped
+        return parsed.entries
+
+    def parsed(self, text: str) -> Parsed:
+        return parse(text, self._checked)
+
+    def _checked(self, text: str) -> str:
+        if self.lists is None:
+            return check_entry(text)
+        entry = check_member_entry(text)
+        name = name_in(entry)
+        if name is None:
+            return entry
+        if name.casefold() not in self.lists:
+            raise AddressError("There is no address list %(name)s.", name=visible(name))
+        return reference(self.lists[name.casefold()])
+
+
+def _named(bad: Sequence[BadEntry]) -> list[str]:
+    """One sentence for each bad entry, of many the first."""
+    sentences = [_bad_sentence(entry) for entry in bad[:NAMED_ENTRIES]]
+    more = len(bad) - NAMED_ENTRIES
+    if more > 0:
+        sentences.append(ngettext("%(n)d more entry is bad.", "%(n)d more entries are bad.", more) % {"n": more})
+    return sentences
+
+
+def _bad_sentence(entry: BadEntry) -> str:
+    value, reason = visible(entry.value[:SHOWN_VALUE]), in_words(entry.error)
+    if value in reason:
+        return _now("Line %(line)d: %(reason)s") % {"line": entry.line, "reason": reason}
+    return _now("Line %(line)d, “%(value)s”: %(reason)s") % {"line": entry.line, "value": value, "reason": reason}
+
+
+ENTRIES_FIELDS = ("sender_entries", "recipient_entries", "except_entries")
+CHOICE_FIELDS = ("sender_match", "recipient_match", "join")
 
 
 class MemberForm(forms.Form):
@@ -47,33 +106,44 @@ class MemberForm(forms.Form):
 
     sender_match = forms.ChoiceField(
         label=_("Sender"),
-        choices=[
-            ("any", _("Any Sender")),
-            ("following", _("Following Senders")),
-            ("not", _("Following Senders are Not")),
-        ],
+        choices=SenderMatch,
         initial="any",
         widget=forms.RadioSelect,
     )
     sender_entries = EntriesField(
-        label=_("Senders"), help_text=_("user@example.com, user@, @example.com or @.example.com; any one is enough.")
+        label=_("Senders"),
+        required=False,
+        help_text=_("user@example.com, user@, @example.com or @.example.com; any one is enough."),
     )
     recipient_match = forms.ChoiceField(
         label=_("Recipient"),
-        choices=[("any", _("Any Recipient")), ("following", _("Following Recipients"))],
+        choices=RecipientMatch,
         initial="following",
         widget=forms.RadioSelect,
     )
     join = forms.ChoiceField(
         label=_("How recipients join"),
-        choices=[("all", _("Only if all conditions match")), ("any", _("If one or more conditions match"))],
+        choices=RecipientJoin,
         initial="all",
     )
-    recipient_entries = EntriesField(label=_("Recipients"), help_text=_("Separated by comma or new line."))
+    recipient_entries = EntriesField(
+        label=_("Recipients"), required=False, help_text=_("Separated by comma or new line.")
+    )
     except_entries = EntriesField(
         label=_("Following Recipients are Not"),
+        required=False,
         help_text=_("Empty: no exception. With several entries the exception holds when all of them are recipients."),
     )
+
+    def __init__(self, *args: Any, lists: ListNames, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for field in self._entries_fields():
+            field.lists = lists
+
+    @property
+    def dropped(self) -> int:
+        """How many entries stood there twice. Ask a valid form."""
+        return sum(field.dropped for field in self._entries_fields())
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -98,6 +168,27 @@ class MemberForm(forms.Form):
                 except_=cleaned["except_entries"],
             ),
         )
+
+    def draft(self) -> tuple[Member, int]:
+        """The pair as far as it is typed, and how many entries of it are bad. For a form that is not valid yet."""
+        typed = {name: self[name].value() or "" for name in self.fields}
+        read = {field: self._entries_field(field).parsed(str(typed[field])) for field in ENTRIES_FIELDS}
+        for name in CHOICE_FIELDS:
+            choices = dict(cast(forms.ChoiceField, self.fields[name]).choices)  # type: ignore[arg-type]
+            typed[name] = typed[name] if typed[name] in choices else self.fields[name].initial
+        self.cleaned_data = typed | {field: parsed.entries for field, parsed in read.items()}
+        used = {
+            "sender_entries": typed["sender_match"] != "any",
+            "recipient_entries": typed["recipient_match"] != "any",
+            "except_entries": True,
+        }
+        return self.member(), sum(len(read[field].bad) for field in ENTRIES_FIELDS if used[field])
+
+    def _entries_fields(self) -> list[EntriesField]:
+        return [self._entries_field(name) for name in ENTRIES_FIELDS]
+
+    def _entries_field(self, name: str) -> EntriesField:
+        return cast(EntriesField, self.fields[name])
 
     @staticmethod
     def initial_of(member: Member) -> dict[str, Any]:
@@ -129,7 +220,9 @@ class MemberFormSet(MemberFormSetBase):
         return [{name: form[name].value() for name in form.fields} for form in self.forms]
 
 
-def member_forms(*, data: Any = None, initial: Sequence[dict[str, Any]] | None = None) -> MemberFormSet:
+def member_forms(
+    *, lists: ListNames, data: Any = None, initial: Sequence[dict[str, Any]] | None = None
+) -> MemberFormSet:
     """The forms as submitted in `data`, or one for each of `initial`."""
     kind = forms.formset_factory(
         MemberForm,
@@ -140,8 +233,8 @@ def member_forms(*, data: Any = None, initial: Sequence[dict[str, Any]] | None =
         validate_max=True,
     )
     # A form left as it came is not "no form": it is refused like any other that says nothing.
-    strict = {"empty_permitted": False}
-    made = kind(data, initial=None if data is not None else initial, prefix="member", form_kwargs=strict)
+    options = {"empty_permitted": False, "lists": lists}
+    made = kind(data, initial=None if data is not None else initial, prefix="member", form_kwargs=options)
     return cast(MemberFormSet, made)
 
 
@@ -182,14 +275,17 @@ class FindPoliciesForm(forms.Form):
 
 
 class OrderForm(forms.Form):
-    """One number for each policy; `policies`: (uid, name) in the present order."""
+    """One number for each policy; `policies`: (uid, name) in the present order. Rows stand as `arranged`, by uid."""
 
-    def __init__(self, *args: Any, policies: Sequence[tuple[str, str]], **options: Any) -> None:
+    def __init__(
+        self, *args: Any, policies: Sequence[tuple[str, str]], arranged: Sequence[str] = (), **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self._present = {uid: place for place, (uid, _name) in enumerate(policies, start=1)}
-        for uid, name in policies:
+        names = dict(policies)
+        for place, uid in enumerate(arranged or self._present, start=1):
             self.fields[uid] = forms.IntegerField(
-                label=name, min_value=1, max_value=99_999, initial=self._present[uid], localize=False
+                label=names[uid], min_value=1, max_value=99_999, initial=place, localize=False
             )
 
     def order(self) -> list[str]:
@@ -199,3 +295,134 @@ class OrderForm(forms.Form):
         for uid in sorted(moved, key=lambda uid: (self.cleaned_data[uid], self._present[uid])):
             order.insert(min(self.cleaned_data[uid] - 1, len(order)), uid)
         return order
+
+
+def _one_address(text: str) -> str:
+    """A mailbox, also with a name before it and in angle brackets; "" for nothing and for `<>`. Raises
+    ValidationError."""
+    text = text.strip()
+    if text in {"", "<>"}:
+        return ""
+    try:
+        return check_address(first_mailbox(text) if "<" in text else text)
+    except AddressError as error:
+        raise forms.ValidationError(in_words(error)) from error
+
+
+class MailboxField(forms.CharField):
+    def __init__(self, **options: Any) -> None:
+        widget = forms.TextInput(attrs={"class": "long", "autocapitalize": "off", "spellcheck": "false"})
+        super().__init__(required=False, max_length=1000, widget=widget, **options)
+
+    def clean(self, value: Any) -> str:
+        return _one_address(super().clean(value))
+
+
+class RecipientsField(forms.CharField):
+    """Envelope recipients, separated by comma or new line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strip=False, **options)
+
+    def clean(self, value: Any) -> tuple[str, ...]:
+        parsed = parse(super().clean(value), check_address)
+        if parsed.bad:
+            raise forms.ValidationError(_named(parsed.bad))
+        if not parsed.entries:
+            raise forms.ValidationError(self.error_messages["required"])
+        if len(parsed.entries) > MOST_RECIPIENTS:
+            raise forms.ValidationError(_now("Give at most %(most)d recipients.") % {"most": MOST_RECIPIENTS})
+        return parsed.entries
+
+
+class ExplainForm(forms.Form):
+    """A message as far as policies look at it."""
+
+    envelope_sender = MailboxField(
+        label=_("Envelope Sender"), help_text=_("Empty: the null sender, as of delivery reports.")
+    )
+    recipients = RecipientsField(
+        label=_("Envelope Recipients"),
+        error_messages={"required": _("Enter at least one recipient, for example user@example.com.")},
+        widget=forms.Textarea(attrs={"rows": 3, "class": "code", "autocapitalize": "off", "spellcheck": "false"}),
+        help_text=_(
+            "All recipients of the message, separated by comma or new line: conditions may ask who else receives it."
+        ),
+    )
+    from_address = MailboxField(label=_("From"))
+    reply_to = MailboxField(label=_("Reply-To"))
+    sender = MailboxField(label=_("Sender header"))
+
+    def senders(self) -> Senders:
+        return Senders(**{name: self.cleaned_data[name] for name in Senders._fields})
+
+
+class AddressListForm(forms.Form):
+    """`others`: names of the other lists."""
+
+    name = forms.CharField(
+        label=_("List Name"),
+        max_length=LONGEST_NAME,
+        validators=[RegexValidator(rf"\A{NAME_PATTERN}\Z", NAME_RULE)],
+        widget=forms.TextInput(attrs={"size": 44}),
+    )
+    description = forms.CharField(
+        label=_("Description"),
+        max_length=LONGEST_DESCRIPTION,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "long"}),
+    )
+    entries = EntriesField(
+        label=_("Entries"),
+        error_messages={"required": _("Give at least one entry.")},
+        help_text=_(
+            "user@example.com, user@, @example.com or @.example.com, separated by comma or new line; up to 10,000."
+        ),
+    )
+
+    def __init__(self, *args: Any, others: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._taken = {name.casefold() for name in others}
+        self.fields["entries"].widget.attrs["rows"] = 14
+
+    @property
+    def dropped(self) -> int:
+        return cast(EntriesField, self.fields["entries"]).dropped
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if name.casefold() in self._taken:
+            raise forms.ValidationError(_("An address list of this name exists already."))
+        return name
+
+    def clean_description(self) -> str:
+        try:
+            return check_description(self.cleaned_data["description"])
+        except ValueError as error:
+            raise forms.ValidationError(_("Write one line of text without control characters.")) from error
+
+
+class MailPolicySettingsForm(forms.Form):
+    """The priority of each header that may say who a message is from; headers may share one."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        places = range(1, len(SENDER_HEADERS) + 1)
+        choices = [("", _("not used")), *((str(place), f"P{place}") for place in places)]
+        for header in SENDER_HEADERS:
+            self.fields[header] = forms.ChoiceField(label=SenderHeader(header).label, choices=choices, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if not any(cleaned.values()) and not self.errors:
+            raise forms.ValidationError(_("Give at least one header a priority."))
+        return cleaned
+
+    def priorities(self) -> list[list[str]]:
+        """The headers of each priority, without priorities that have none."""
+        places = sorted({place for place in self.cleaned_data.values() if place})
+        return [[header for header in SENDER_HEADERS if self.cleaned_data[header] == place] for place in places]
+
+    @staticmethod
+    def initial_of(priorities: Sequence[Sequence[str]]) -> dict[str, str]:
+        return {header: str(place) for place, headers in enumerate(priorities, start=1) for header in headers}

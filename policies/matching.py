@@ -28,7 +28,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, get_args
 
 from seg_console.mail.addresses import AddressError, check_address, check_domain, check_local_part
-from seg_console.mail.lines import printable
+from seg_console.mail.lines import visible
 
 DEFAULT_POLICY_UID = "00000000-0000-0000-0000-000000000001"
 DEFAULT_POLICY_NAME = "DEFAULT"
@@ -419,7 +419,7 @@ def check_entry(text: str) -> str:
         raise AddressError(
             '"%(entry)s" is not an entry: '
             "write user@example.com, user@, @example.com or @.example.com (any sub-domain).",
-            entry=printable(entry)[:80],
+            entry=visible(entry)[:80],
         )
     if local and domain:
         return _plain(check_address(entry).lower())

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from policies.urls import address_lists, mail_policy_settings
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("seg_console.accounts.urls")),
     path("help/", include("seg_console.help.urls")),
@@ -9,6 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tdc.urls")),
     path("monitor/", include("seg_console.monitor.urls")),
     path("mail-policies/incoming/", include("policies.urls")),
+    path("mail-policies/address-lists/", include((address_lists, "address-lists"))),
+    path("mail-policies/settings/", include((mail_policy_settings, "mail-policy-settings"))),
     path("mail-policies/recipient-access/", include("seg_console.gateway.urls")),
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
     path("system-administration/audit-log/", include("seg_console.audit.urls")),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.problems import in_words
@@ -10,13 +12,24 @@ from seg_console.mail.addresses import AddressError, check_address
 from tdc.document import LONGEST_PEM, check_certificates
 from tdc.models import MOST_MESSAGES_PER_CONNECTION, Mode
 
+# An @ on both sides of a separator.
+_SEVERAL = re.compile(r"@[^,;\s]*[,;\s]+[^,;\s]*@")
+
 
 def checked_intake_address(text: str) -> str:
     """An intake address as it is stored. Syntax only, as the original does. Raises ValidationError with the reason."""
     try:
         return check_address(text.strip())
     except AddressError as error:
-        raise forms.ValidationError(in_words(error)) from error
+        raise forms.ValidationError(_refusal(text, error)) from error
+
+
+def _refusal(text: str, error: AddressError) -> str:
+    if "<" in text or ">" in text:
+        return _now("Write the address alone, without a name and angle brackets: id@intake.example.")
+    if _SEVERAL.search(text):
+        return _now("Give exactly one address: there are several here.")
+    return in_words(error)
 
 
 class ChoiceForm(forms.Form):
@@ -52,6 +65,22 @@ class ChoiceForm(forms.Form):
         except forms.ValidationError as error:
             self.add_error("address", error)
         return cleaned
+
+
+class SeveralForm(ChoiceForm):
+    """One choice for several policies; `has_default_policy`: the Default Policy is one of them."""
+
+    def __init__(self, *args: Any, has_default_policy: bool = False, **options: Any) -> None:
+        super().__init__(*args, is_default_policy=False, **options)
+        self._has_default_policy = has_default_policy
+
+    def clean_mode(self) -> str:
+        mode = str(self.cleaned_data["mode"])
+        if mode == Mode.USE_DEFAULT and self._has_default_policy:
+            raise forms.ValidationError(
+                _("The Default Policy has nothing to inherit: untick it, or make another choice.")
+            )
+        return mode
 
 
 class SettingsForm(forms.Form):

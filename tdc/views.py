@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from policies.matching import DEFAULT_POLICY_UID
@@ -25,7 +27,7 @@ from seg_console.ui.partials import wants_partial
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
 from tdc.document import CONNECTOR
-from tdc.forms import ChoiceForm, SettingsForm
+from tdc.forms import ChoiceForm, SettingsForm, SeveralForm
 from tdc.models import ConnectorSettings, Mode, PolicyChoice
 
 DEFAULT_UID = UUID(DEFAULT_POLICY_UID)
@@ -130,26 +132,98 @@ def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     if not submitted(request, form, PolicyChoice.build(uid, mode=mode, address=address), success=success):
         return _choice_page(request, form, uid=uid, name=name, choices=choices, status=422)
     if mode == Mode.CUSTOM and matches_every_recipient(shown, uid):
-        messages.warning(
-            request,
-            _(
-                "Policy “%(name)s” matches every recipient: its copies go to %(address)s whatever the domain. "
-                "Check that its conditions catch the domains that belong to that account."
-            )
-            % {"name": name, "address": address},
-        )
+        messages.warning(request, _warning([name], address))
     if wants_partial(request):
         return _cell(request, uid, name, "tdc/cell_saved.html")
     return redirect("policies:list")
 
 
 def matches_every_recipient(configuration: Configuration, uid: UUID) -> bool:
-    """Whether some row of the policy's users takes any recipient; the Default Policy always does."""
-    if uid == DEFAULT_UID:
-        return True
-    return PolicyMember.objects.filter(
-        configuration=configuration, policy_uid=uid, recipient_match=RecipientMatch.ANY, recipient_except=[]
-    ).exists()
+    return bool(every_recipient(configuration, [uid]))
+
+
+def every_recipient(configuration: Configuration, uids: Sequence[UUID]) -> list[UUID]:
+    """Those policies of which some row of users takes any recipient; the Default Policy always does. One query."""
+    members = PolicyMember.objects.filter(
+        configuration=configuration, recipient_match=RecipientMatch.ANY, recipient_except=[]
+    )
+    found = {DEFAULT_UID, *members.values_list("policy_uid", flat=True)}
+    return [uid for uid in uids if uid in found]
+
+
+def _warning(names: Sequence[str], address: str) -> str:
+    sentence = ngettext(
+        "Policy %(names)s matches every recipient: its copies go to %(address)s whatever the domain. "
+        "Check that its conditions catch the domains that belong to that account.",
+        "Policies %(names)s match every recipient: their copies go to %(address)s whatever the domain. "
+        "Check that their conditions catch the domains that belong to that account.",
+        len(names),
+    )
+    quoted = [_("“%(name)s”") % {"name": name} for name in names]
+    return sentence % {"names": get_text_list(quoted, _("and")), "address": address}
+
+
+@dataclass(frozen=True, slots=True)
+class Tickable:
+    """One policy on the page that changes several: what it has now, and whether it is ticked."""
+
+    uid: UUID
+    name: str
+    text: str
+    detail: str
+    is_ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What the change of several policies makes of one of them."""
+
+    name: str
+    old: str
+    new: str
+    is_changed: bool
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def change_policies(request: ConsoleRequest) -> HttpResponse:
+    """One choice for several policies: tick them, choose, look at what changes, submit it all at once."""
+    shown = pending.shown_to(request.user)
+    names = _policy_names(shown)
+    choices = Choices.of(shown)
+    ticked = [uid for uid in names if str(uid) in set(request.POST.getlist("policy"))]
+    if request.method != "POST":
+        return _tick_page(request, SeveralForm(), names, choices, ticked)
+    if "choose" in request.POST:  # from the policies table, with ticks and nothing chosen yet
+        form = SeveralForm()
+        if ticked:
+            return _tick_page(request, form, names, choices, ticked)
+        return _tick_page(request, form, names, choices, ticked, refusal=_nothing_ticked(), status=422)
+    form = SeveralForm(request.POST, has_default_policy=DEFAULT_UID in ticked)
+    if not form.is_valid() or not ticked:
+        refusal = "" if ticked else _nothing_ticked()
+        return _tick_page(request, form, names, choices, ticked, refusal=refusal, status=422)
+    if "change" in request.POST:
+        return _tick_page(request, form, names, choices, ticked)
+    mode, address = form.cleaned_data["mode"], form.cleaned_data["address"]
+    changed = [uid for uid in ticked if choices.said(uid) != (mode, address)]
+    if "submit" not in request.POST:
+        return _preview_page(request, form, names, choices, ticked)
+    if not changed:
+        messages.info(request, _("The ticked policies have this choice already; nothing was changed."))
+        return redirect("policies:list")
+    success = ngettext(
+        "The Threat Defense Connector of %(n)d policy was changed.",
+        "The Threat Defense Connector of %(n)d policies was changed.",
+        len(changed),
+    )
+    rows = [PolicyChoice.build(uid, mode=mode, address=address) for uid in changed]
+    if not submitted(request, form, *rows, success=success % {"n": len(changed)}):
+        return _tick_page(request, form, names, choices, ticked, status=422)
+    wide = [names[uid] for uid in every_recipient(shown, changed)] if mode == Mode.CUSTOM else []
+    if wide:
+        messages.warning(request, _warning(wide, address))
+    return redirect("policies:list")
 
 
 @require_safe
@@ -157,9 +231,7 @@ def matches_every_recipient(configuration: Configuration, uid: UUID) -> bool:
 def settings_page(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     choices = Choices.of(shown)
-    policies = IncomingMailPolicy.objects.filter(configuration=shown).order_by("position", "uid")
-    named = [*policies.values_list("uid", "name"), (DEFAULT_UID, _("Default Policy"))]
-    usage = [{"policy_name": name, **_use(choices, uid)} for uid, name in named]
+    usage = [{"policy_name": name, **_use(choices, uid)} for uid, name in _policy_names(shown).items()]
     return render(request, "tdc/settings.html", {"connector": choices.settings, "usage": usage})
 
 
@@ -178,6 +250,65 @@ def edit_settings(request: ConsoleRequest) -> HttpResponse:
         if submitted(request, form, row, success=_("The Threat Defense Connector settings were changed.")):
             return redirect("tdc:settings")
     return render(request, "tdc/edit_settings.html", {"form": form}, status=422)
+
+
+def _nothing_ticked() -> str:
+    return _("No policy is ticked. Tick those to change, then go on.")
+
+
+def _tick_page(
+    request: ConsoleRequest,
+    form: SeveralForm,
+    names: Mapping[UUID, str],
+    choices: Choices,
+    ticked: Sequence[UUID],
+    *,
+    refusal: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    rows = []
+    for uid, name in names.items():
+        _state, text, detail = _words(*choices.said(uid))
+        rows.append(Tickable(uid, name, text, detail, uid in ticked))
+    context = _of_service(choices) | {"form": form, "rows": rows, "refusal": refusal}
+    return render(request, "tdc/change_policies.html", context, status=status)
+
+
+def _preview_page(
+    request: ConsoleRequest, form: SeveralForm, names: Mapping[UUID, str], choices: Choices, ticked: Sequence[UUID]
+) -> HttpResponse:
+    new = (form.cleaned_data["mode"], form.cleaned_data["address"])
+    rows = [
+        Previewed(names[uid], _sentence(choices.said(uid)), _sentence(new), choices.said(uid) != new) for uid in ticked
+    ]
+    context = {
+        "form": form,
+        "rows": rows,
+        "ticked": ticked,
+        "count": sum(row.is_changed for row in rows),
+    }
+    return render(request, "tdc/change_policies_preview.html", context)
+
+
+def _sentence(said: tuple[str, str]) -> str:
+    """A choice on one line: `Enabled, id@intake.example`."""
+    _state, text, detail = _words(*said)
+    return f"{text}, {detail}" if detail else text
+
+
+def _policy_names(configuration: Configuration) -> dict[UUID, str]:
+    """All policies in their order, the Default Policy last. One query."""
+    rows = IncomingMailPolicy.objects.filter(configuration=configuration).order_by("position", "uid")
+    return dict(rows.values_list("uid", "name")) | {DEFAULT_UID: _("Default Policy")}
+
+
+def _of_service(choices: Choices) -> dict[str, Any]:
+    """What a page with a choice says of the service itself."""
+    return {
+        "service_enabled": choices.settings.enabled,
+        "default_address": choices.settings.message_intake_address,
+        "inherited": _sentence(choices.said(DEFAULT_UID)),
+    }
 
 
 def _policy_name(configuration: Configuration, uid: UUID) -> str:
@@ -208,19 +339,12 @@ def _choice_page(
         "uid": uid,
         "policy_name": name,
         "form_url": reverse("tdc:policy-choice", args=[uid]),
-        "service_enabled": choices.settings.enabled,
-        "default_address": choices.settings.message_intake_address,
-        "inherited": _inherited(choices),
+        **_of_service(choices),
     }
     template = "tdc/policy_choice.html"
     response = render(request, f"{template}#cell-form" if wants_partial(request) else template, context, status=status)
     response["Vary"] = "HX-Request"
     return response
-
-
-def _inherited(choices: Choices) -> str:
-    _state, text, detail = _words(*choices.said(DEFAULT_UID))
-    return f"{text}, {detail}" if detail else text
 
 
 def _cell(request: ConsoleRequest, uid: UUID, name: str, template: str) -> HttpResponse:

@@ -7,7 +7,7 @@ import re
 
 import idna
 
-from seg_console.mail.lines import printable
+from seg_console.mail.lines import visible
 
 # RFC 5321 section 4.5.3.1: 64 octets of local part, 256 of path including the angle brackets.
 LONGEST_LOCAL_PART = 64
@@ -171,5 +171,5 @@ def _check_label(label: str, domain: str) -> None:
 
 def _shown(text: str) -> str:
     """The value in a sentence: on one line and of a bearable length."""
-    shown = printable(text)
+    shown = visible(text)
     return f'"{shown}"' if len(shown) <= _SHOWN_LENGTH else f'"{shown[:_SHOWN_LENGTH]}..."'

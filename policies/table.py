@@ -1,0 +1,99 @@
+"""The policies of one set, pending or committed, as its pages need them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from policies.address_lists import Lists, expanded
+from policies.document import MAIL_POLICY_SETTINGS
+from policies.matching import Member, Policy, PolicyTable, RecipientCondition, SenderCondition
+from policies.models import AddressList, IncomingMailPolicy, MailPolicySettings, PolicyMember
+from seg_console.config.models import Configuration
+
+Members = Mapping[UUID, Sequence[PolicyMember]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The policies with their users, in order."""
+
+    policies: tuple[IncomingMailPolicy, ...]
+    members: Members
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Table:
+        """Two queries."""
+        members: defaultdict[UUID, list[PolicyMember]] = defaultdict(list)
+        for member in PolicyMember.objects.filter(configuration=configuration).order_by("position", "uid"):
+            members[member.policy_uid].append(member)
+        return cls(in_order(configuration), members)
+
+    def said(self) -> dict[UUID, tuple[str, list[dict[str, Any]]]]:
+        """What tells a changed policy from an unchanged one, its place apart."""
+        return {
+            policy.uid: (policy.name, [member.values() for member in self.members.get(policy.uid, ())])
+            for policy in self.policies
+        }
+
+    def positions(self) -> dict[UUID, int]:
+        """Positions, not numbers: a policy inserted before others changes their numbers and none of them."""
+        return {policy.uid: policy.position for policy in self.policies}
+
+    def matching(self, lists: Lists, settings: MailPolicySettings) -> PolicyTable:
+        """The table as the mail path would have it."""
+        return PolicyTable(
+            [
+                Policy(
+                    str(policy.uid),
+                    policy.name,
+                    tuple(member_of(row, lists) for row in self.members.get(policy.uid, ())),
+                )
+                for policy in self.policies
+            ],
+            settings.sender_headers,
+        )
+
+
+def in_order(configuration: Configuration) -> tuple[IncomingMailPolicy, ...]:
+    """One query."""
+    return tuple(IncomingMailPolicy.objects.filter(configuration=configuration).order_by("position", "uid"))
+
+
+def member_of(row: PolicyMember, lists: Lists | None = None) -> Member:
+    """A row as a value; with `lists`, their entries are in the place of references to them."""
+
+    def entries(of_row: Sequence[str]) -> tuple[str, ...]:
+        return tuple(of_row) if lists is None else expanded(of_row, lists)
+
+    return Member(
+        SenderCondition(match=row.sender_match, entries=entries(row.sender_entries)),  # type: ignore[arg-type]
+        RecipientCondition(
+            match=row.recipient_match,  # type: ignore[arg-type]
+            join=row.recipient_join,  # type: ignore[arg-type]
+            entries=entries(row.recipient_entries),
+            except_=entries(row.recipient_except),
+        ),
+    )
+
+
+class KnownLists(dict[str, tuple[str, ...]]):
+    """Entries by case-folded name. A list that is not there, in a set that could not be committed, has none."""
+
+    def __missing__(self, name: str) -> tuple[str, ...]:
+        return ()
+
+
+def lists_of(configuration: Configuration) -> KnownLists:
+    """One query."""
+    rows = AddressList.objects.filter(configuration=configuration)
+    return KnownLists((row.name.casefold(), tuple(row.entries)) for row in rows)
+
+
+def mail_policy_settings(configuration: Configuration) -> MailPolicySettings:
+    """One query."""
+    found = MailPolicySettings.objects.filter(configuration=configuration).first()
+    return found or MailPolicySettings(uid=MAIL_POLICY_SETTINGS.fixed_uid)

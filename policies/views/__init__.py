@@ -1,0 +1,1 @@
+"""Mail Policies in the browser (seg-webui 3), a module for each group of pages."""

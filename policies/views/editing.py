@@ -1,0 +1,343 @@
+"""Adding, editing, copying, deleting and ordering policies."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import Http404, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from policies import sentences
+from policies.forms import ListNames, MemberForm, MemberFormSet, OrderForm, PolicyForm, member_forms
+from policies.matching import Member
+from policies.models import AddressList, IncomingMailPolicy, PolicyMember
+from policies.table import in_order, member_of
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.config.order import STEP, place
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.submitting import submitted
+from tdc.models import PolicyChoice
+from tdc.views import Choices
+
+# What a button other than Submit is called: the page is shown again, and nothing is submitted.
+RESHAPING = ("add-member", "edit-member", "remove-member")
+MOVES = {"up": -1, "down": 1}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def add(request: ConsoleRequest) -> HttpResponse:
+    return _edit(request, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    return _edit(request, _policy(shown, uid))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    """A new policy with the users and the connector's choice of another one, before or after it or elsewhere."""
+    shown = pending.shown_to(request.user)
+    original, all_policies = _policy(shown, uid), in_order(shown)
+    named = _named(all_policies)
+    if request.method != "POST":
+        behind = _initial(original, all_policies)["before"]
+        form = PolicyForm(others=named, initial={"name": _free_name(original, all_policies), "before": behind})
+        return _copy_page(request, form, original)
+    form = PolicyForm(request.POST, others=named)
+    if form.is_valid():
+        copied = uuid.uuid4()
+        rows = _policy_rows(copied, form, all_policies, old=None)
+        members = _member_rows(copied, [member_of(row) for row in _members_of(shown, original)], [])
+        chosen = Choices.of(shown).by_policy.get(uid)
+        choice = [PolicyChoice.build(copied, mode=chosen.mode, address=chosen.address)] if chosen else []
+        names = {"name": form.cleaned_data["name"], "original": original.name}
+        success = _("Policy “%(name)s” was added as a copy of “%(original)s”.") % names
+        if submitted(request, form, *rows, *members, *choice, success=success):
+            return redirect("policies:list")
+    return _copy_page(request, form, original, status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    policy = _policy(pending.shown_to(request.user), uid)
+    form = Form(request.POST)
+    if request.method == "POST":
+        success = _("Policy “%(name)s” was deleted.") % {"name": policy.name}
+        if submitted(request, form, remove=[policy], success=success):
+            return redirect("policies:list")
+    context = {
+        "title": _("Delete Policy"),
+        "question": _("Delete policy “%(name)s”?") % {"name": policy.name},
+        "notes": [_("Its mail falls to the next policy that matches, or to the Default Policy, when you commit.")],
+        "action": _("Delete"),
+        "cancel_url": reverse("policies:list"),
+    }
+    return render(request, "includes/confirm.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def order(request: ConsoleRequest) -> HttpResponse:
+    """Numbers to type; a button that moves a row shows the page again with the row moved, submitting nothing."""
+    present = in_order(pending.shown_to(request.user))
+    named = _named(present)
+    if request.method != "POST":
+        return render(request, "policies/order.html", {"form": OrderForm(policies=named)})
+    form = OrderForm(request.POST, policies=named)
+    if form.is_valid():
+        arranged = form.order()
+        pressed = next((move for move in MOVES if move in request.POST), None)
+        if pressed:
+            form = OrderForm(policies=named, arranged=_moved(arranged, request.POST[pressed], by=MOVES[pressed]))
+            return render(request, "policies/order.html", {"form": form, "moved": request.POST[pressed]})
+        by_uid = {str(policy.uid): policy for policy in present}
+        rows = _placed([by_uid[uid] for uid in arranged])
+        if submitted(request, form, *rows, success=_("The order of the policies was changed.")):
+            return redirect("policies:list")
+    return render(request, "policies/order.html", {"form": form}, status=422)
+
+
+@require_POST
+@requires(Privilege.CHANGE_CONFIGURATION)
+def preview(request: ConsoleRequest) -> HttpResponse:
+    """What one row of users would match as it is typed so far: its sentence alone. Changes nothing."""
+    at = request.POST.get("at", "")
+    if not at.isdecimal() or len(at) > 4:
+        return HttpResponseBadRequest()
+    form = MemberForm(request.POST, prefix=f"member-{at}", lists=_list_names(pending.shown_to(request.user)))
+    return render(request, "policies/says.html", {"says": _says(form)})
+
+
+def _edit(request: ConsoleRequest, policy: IncomingMailPolicy | None) -> HttpResponse:
+    """Add (no policy) or edit one: its name, its place, its users."""
+    shown = pending.shown_to(request.user)
+    all_policies, lists = in_order(shown), _list_names(shown)
+    others = [other for other in all_policies if policy is None or other.uid != policy.uid]
+    present = _members_of(shown, policy)
+    named = _named(others)
+    if request.method != "POST":
+        form = PolicyForm(others=named, initial=_initial(policy, all_policies))
+        initial = [MemberForm.initial_of(member_of(row)) for row in present] or [{}]
+        opened = set() if present else {0}
+        return _edit_page(request, policy, form, member_forms(initial=initial, lists=lists), opened, lists)
+    form = PolicyForm(request.POST, others=named)
+    members, opened = member_forms(data=request.POST, lists=lists), _opened(request)
+    if any(name in request.POST for name in RESHAPING):
+        typed = PolicyForm(others=named, initial={name: form[name].value() for name in form.fields})
+        values, opened = _reshaped(members, opened, request)
+        return _edit_page(request, policy, typed, member_forms(initial=values, lists=lists), opened, lists)
+    if not (form.is_valid() & members.is_valid()):
+        return _edit_page(request, policy, form, members, opened, lists, status=422)
+    uid = policy.uid if policy else uuid.uuid4()
+    rows = _policy_rows(uid, form, others, old=policy)
+    member_rows = _member_rows(uid, [member.member() for member in members], present)
+    name = form.cleaned_data["name"]
+    success = (_("Policy “%(name)s” was changed.") if policy else _("Policy “%(name)s” was added.")) % {"name": name}
+    surplus = present[len(member_rows) :]
+    if submitted(request, form, *rows, *member_rows, remove=surplus, success=success):
+        tell_dropped(request, sum(member.dropped for member in members))
+        return redirect("policies:list")
+    return _edit_page(request, policy, form, members, opened, lists, status=422)
+
+
+def tell_dropped(request: ConsoleRequest, dropped: int) -> None:
+    """Say that entries given twice were taken once."""
+    if dropped:
+        sentence = ngettext(
+            "%(n)d entry stood there twice and was dropped.",
+            "%(n)d entries stood there twice and were dropped.",
+            dropped,
+        )
+        messages.info(request, sentence % {"n": dropped})
+
+
+def _edit_page(
+    request: ConsoleRequest,
+    policy: IncomingMailPolicy | None,
+    form: PolicyForm,
+    members: MemberFormSet,
+    opened: set[int],
+    lists: ListNames,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    refused = members.is_bound and not members.is_valid()
+    context = {
+        "title": _("Edit Incoming Mail Policy") if policy else _("Add Incoming Mail Policy"),
+        "policy": policy,
+        "form": form,
+        "members": members,
+        "users": [_user(member, at, opened) for at, member in enumerate(members.forms)],
+        "members_refused": refused,
+        "list_names": list(lists.values()),
+    }
+    return render(request, "policies/edit.html", context, status=status)
+
+
+def _user(form: MemberForm, at: int, opened: set[int]) -> dict[str, Any]:
+    """One row of users: a line of the table, or, where it is opened or refused, its fields."""
+    is_open = at in opened or bool(form.is_bound and form.errors)
+    return {"form": form, "at": at, "is_open": is_open, "says": _says(form)}
+
+
+def _says(form: MemberForm) -> tuple[str, ...]:
+    """What the row of users matches as far as it is typed."""
+    member, bad = form.draft()
+    senders_missing = member.senders.match != "any" and not member.senders.entries
+    recipients_missing = member.recipients.match != "any" and not member.recipients.entries
+    if senders_missing or recipients_missing:
+        said: tuple[str, ...] = (_("Matches nobody yet: an entry is missing."),)
+    else:
+        said = sentences.describe(member)
+    if not bad:
+        return said
+    return *said, ngettext("%(n)d entry cannot be read.", "%(n)d entries cannot be read.", bad) % {"n": bad}
+
+
+def _opened(request: ConsoleRequest) -> set[int]:
+    return {int(at) for at in request.POST.getlist("opened") if at.isdecimal() and len(at) < 5}
+
+
+def _reshaped(
+    members: MemberFormSet, opened: set[int], request: ConsoleRequest
+) -> tuple[list[dict[str, Any]], set[int]]:
+    """What was typed and which rows of users are opened after the button: one row more, one less, or one opened."""
+    typed = members.raw_values()
+    if "add-member" in request.POST:
+        return [*typed, {}], {*opened, len(typed)}
+    if "edit-member" in request.POST:
+        pressed = request.POST["edit-member"]
+        return typed, {*opened, int(pressed)} if pressed.isdecimal() and len(pressed) < 5 else opened
+    pressed = request.POST["remove-member"]
+    left = [at for at in range(len(typed)) if str(at) != pressed]
+    if not left:
+        return typed, opened
+    return [typed[at] for at in left], {new for new, at in enumerate(left) if at in opened}
+
+
+def _copy_page(
+    request: ConsoleRequest, form: PolicyForm, original: IncomingMailPolicy, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "title": _("Copy Policy “%(name)s”") % {"name": original.name},
+        "box_title": _("New Policy"),
+        "form": form,
+        "cancel_url": reverse("policies:list"),
+    }
+    return render(request, "includes/simple_form.html", context, status=status)
+
+
+def _free_name(original: IncomingMailPolicy, all_policies: Sequence[IncomingMailPolicy]) -> str:
+    """A name that no policy has: the original's and a number."""
+    taken = {policy.name.casefold() for policy in all_policies}
+    stem = original.name[:58]
+    return next(name for number in range(2, len(taken) + 3) if (name := f"{stem} {number}").casefold() not in taken)
+
+
+def _initial(policy: IncomingMailPolicy | None, all_policies: Sequence[IncomingMailPolicy]) -> dict[str, str]:
+    if policy is None:
+        return {"before": ""}
+    places = [other.uid for other in all_policies]
+    at = places.index(policy.uid)
+    following = places[at + 1 : at + 2]
+    return {"name": policy.name, "before": str(following[0]) if following else ""}
+
+
+def _policy_rows(
+    uid: UUID, form: PolicyForm, others: Sequence[IncomingMailPolicy], *, old: IncomingMailPolicy | None
+) -> list[IncomingMailPolicy]:
+    """The policy with its name and place, and those others that must make room for it."""
+    policy = IncomingMailPolicy(uid=uid, name=form.cleaned_data["name"])
+    before = form.cleaned_data["before"]
+    at = next((at for at, other in enumerate(others) if str(other.uid) == before), len(others))
+    arranged = [*others[:at], policy, *others[at:]]
+    positions = place([old.position if old and row is policy else row.position for row in arranged])
+    changed = []
+    for row, position in zip(arranged, positions, strict=True):
+        if row is policy or row.position != position:
+            row.position = position
+            changed.append(row)
+    return changed
+
+
+def _member_rows(uid: UUID, members: Sequence[Member], present: Sequence[PolicyMember]) -> list[PolicyMember]:
+    """Rows for these users; the first keep the identity of those that are there."""
+    rows: list[PolicyMember] = []
+    position = 0
+    for member, row in zip_longest(members, present[: len(members)]):
+        position = row.position if row else position + STEP
+        rows.append(
+            PolicyMember(
+                uid=row.uid if row else uuid.uuid4(),
+                policy_uid=uid,
+                position=position,
+                sender_match=member.senders.match,
+                sender_entries=list(member.senders.entries),
+                recipient_match=member.recipients.match,
+                recipient_join=member.recipients.join,
+                recipient_entries=list(member.recipients.entries),
+                recipient_except=list(member.recipients.except_),
+            )
+        )
+    return rows
+
+
+def _placed(policies: Sequence[IncomingMailPolicy]) -> list[IncomingMailPolicy]:
+    """Those policies that need another position to stand in this order."""
+    moved = []
+    for policy, position in zip(policies, place([policy.position for policy in policies]), strict=True):
+        if policy.position != position:
+            policy.position = position
+            moved.append(policy)
+    return moved
+
+
+def _moved(arranged: Sequence[str], uid: str, *, by: int) -> list[str]:
+    """The order with one policy a place further up (-1) or down (1), where there is one."""
+    order = list(arranged)
+    at = order.index(uid) if uid in order else -1
+    if at >= 0 and 0 <= at + by < len(order):
+        order[at], order[at + by] = order[at + by], order[at]
+    return order
+
+
+def _named(policies: Sequence[IncomingMailPolicy]) -> list[tuple[str, str]]:
+    return [(str(policy.uid), policy.name) for policy in policies]
+
+
+def _list_names(configuration: Configuration) -> ListNames:
+    names = AddressList.objects.filter(configuration=configuration).order_by("name").values_list("name", flat=True)
+    return {name.casefold(): name for name in names}
+
+
+def _policy(configuration: Configuration, uid: UUID) -> IncomingMailPolicy:
+    found = IncomingMailPolicy.objects.filter(configuration=configuration, uid=uid).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _members_of(configuration: Configuration, policy: IncomingMailPolicy | None) -> list[PolicyMember]:
+    if policy is None:
+        return []
+    rows = PolicyMember.objects.filter(configuration=configuration, policy_uid=policy.uid)
+    return list(rows.order_by("position", "uid"))

@@ -1,0 +1,182 @@
+"""The policies table, with Find Policies, and which policy takes a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from policies import sentences
+from policies.address_lists import Lists, expanded
+from policies.forms import SENDER, ExplainForm, FindPoliciesForm
+from policies.matching import DEFAULT_POLICY_UID, Member, MemberMiss, Policy, PolicyTable, RecipientCondition, explain
+from policies.matching import Explanation as Found
+from policies.table import Table, lists_of, mail_policy_settings, member_of
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from tdc.views import ChoiceCell, Choices, choice_cell
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """One row of the table. `order` is None for the Default Policy; `members` are sentences of each row of users."""
+
+    uid: UUID
+    name: str
+    order: int | None
+    members: tuple[tuple[str, ...], ...]
+    choice: ChoiceCell
+    is_pending: bool
+    order_is_pending: bool
+
+    @property
+    def is_default(self) -> bool:
+        return self.order is None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one policy before the winner was passed: a sentence for each of its rows of users."""
+
+    policy_name: str
+    uid: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of one recipient, in words."""
+
+    recipient: str
+    policy_name: str
+    uid: str
+    is_default: bool
+    why: str
+    passed_by: tuple[Reason, ...]
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def policy_list(request: ConsoleRequest) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    began = shown.based_on if shown.number is None else None
+    table, began_table = Table.of(shown), Table.of(began) if began else None
+    find = FindPoliciesForm(request.GET) if "address" in request.GET else FindPoliciesForm()
+    status, found_for, wanted = 200, "", None
+    if find.is_bound and find.is_valid():
+        found_for = find.cleaned_data["address"].strip()
+        wanted = policies_with(table, found_for, side=find.cleaned_data["side"], lists=lists_of(shown))
+    elif find.is_bound:
+        status = 422
+    rows = _rows(table, shown, began, began_table, may_change=request.user.may(Privilege.CHANGE_CONFIGURATION))
+    context = {
+        "rows": [row for row in rows if wanted is None or row.is_default or row.uid in wanted],
+        "policy_count": len(table.policies),
+        "removed": _removed(table, began_table),
+        "find": find,
+        "found_for": found_for,
+    }
+    return render(request, "policies/list.html", context, status=status)
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def explain_match(request: ConsoleRequest) -> HttpResponse:
+    """Which policy takes each recipient of a message, and why each one before it was passed."""
+    shown = pending.shown_to(request.user)
+    form = ExplainForm(request.GET) if "recipients" in request.GET else ExplainForm()
+    settings = mail_policy_settings(shown)
+    explained: list[Explanation] = []
+    if form.is_bound and form.is_valid():
+        table = Table.of(shown).matching(lists_of(shown), settings)
+        found = explain(table, form.senders(), form.cleaned_data["recipients"])
+        explained = [_in_words(one) for one in found]
+    context = {
+        "form": form,
+        "explained": explained,
+        "parts": len({one.uid for one in explained}),
+        "is_pending_set": shown.number is None,
+        "priorities": settings.display("sender_headers"),
+    }
+    return render(request, "policies/explain.html", context, status=422 if form.errors else 200)
+
+
+def policies_with(table: Table, address: str, *, side: str, lists: Lists) -> set[UUID]:
+    """Policies that have an entry for this address among their senders or recipients, whether or not they would win."""
+    found = set()
+    for policy in table.policies:
+        members = table.members.get(policy.uid, ())
+        of_side = (member.sender_entries if side == SENDER else member.recipient_entries for member in members)
+        entries = expanded((entry for entries in of_side for entry in entries), lists)
+        if entries and _matches(entries, address):
+            found.add(policy.uid)
+    return found
+
+
+def _matches(entries: tuple[str, ...], address: str) -> bool:
+    """Whether one of the entries is for this address, by the same rules as mail."""
+    probe = Policy("entries", "entries", (Member(recipients=RecipientCondition("following", "any", entries)),))
+    return PolicyTable([probe]).match([], [address])[0] is probe
+
+
+def _rows(
+    table: Table, shown: Configuration, began: Configuration | None, began_table: Table | None, *, may_change: bool
+) -> list[PolicyRow]:
+    choices, began_choices = Choices.of(shown), Choices.of(began) if began else None
+    said, positions = table.said(), table.positions()
+    began_said = began_table.said() if began_table else said
+    began_positions = began_table.positions() if began_table else positions
+    rows = [
+        PolicyRow(
+            uid=policy.uid,
+            name=policy.name,
+            order=order,
+            members=_described(table, policy.uid),
+            choice=choice_cell(policy.uid, policy.name, choices, began_choices, may_change=may_change),
+            is_pending=began_said.get(policy.uid) != said[policy.uid],
+            order_is_pending=began_positions.get(policy.uid) != policy.position,
+        )
+        for order, policy in enumerate(table.policies, start=1)
+    ]
+    default_uid, name = UUID(DEFAULT_POLICY_UID), _("Default Policy")
+    cell = choice_cell(default_uid, name, choices, began_choices, may_change=may_change)
+    return [*rows, PolicyRow(default_uid, name, None, (), cell, is_pending=False, order_is_pending=False)]
+
+
+def _described(table: Table, uid: UUID) -> tuple[tuple[str, ...], ...]:
+    return tuple(sentences.describe(member_of(row)) for row in table.members.get(uid, ()))
+
+
+def _removed(table: Table, began_table: Table | None) -> list[str]:
+    """Names of the policies that the next commit takes away."""
+    if began_table is None:
+        return []
+    present = {policy.uid for policy in table.policies}
+    return [policy.name for policy in began_table.policies if policy.uid not in present]
+
+
+def _in_words(found: Found) -> Explanation:
+    is_default = not found.number
+    return Explanation(
+        recipient=found.recipient,
+        policy_name=_("Default Policy") if is_default else found.policy.name,
+        uid=found.policy.uid,
+        is_default=is_default,
+        why=sentences.winner(found),
+        passed_by=tuple(
+            Reason(passed.policy.name, passed.policy.uid, _reasons(passed.misses)) for passed in found.passed_by
+        ),
+    )
+
+
+def _reasons(misses: Sequence[MemberMiss]) -> tuple[str, ...]:
+    """The sentences of a policy's rows of users; those that say the same once."""
+    return tuple(dict.fromkeys(sentences.reason(miss) for miss in misses))
