@@ -27,6 +27,7 @@ class Privilege(Enum):
     RETRY_DELIVERY = "retry delivery"
     VIEW_CONFIGURATION = "view configuration"
     CHANGE_CONFIGURATION = "change configuration"  # submit, commit, abandon, load, roll back
+    VIEW_CONFIGURATION_FILE = "view configuration file"  # the page alone
     SAVE_CONFIGURATION = "save configuration"  # download the configuration file
     RESET_CONFIGURATION = "reset configuration"  # to the initial one
     VIEW_USERS = "view users"
@@ -44,12 +45,15 @@ PRIVILEGES: dict[Role, frozenset[Privilege]] = {
             Privilege.VIEW_STATUS,
             Privilege.VIEW_TRACKING,
             Privilege.VIEW_CONFIGURATION,
+            Privilege.VIEW_CONFIGURATION_FILE,
             Privilege.VIEW_USERS,
             Privilege.VIEW_AUDIT_LOG,
         }
     ),
     Role.GUEST: frozenset({Privilege.VIEW_STATUS}),
-    Role.TECHNICIAN: frozenset({Privilege.VIEW_STATUS, Privilege.SAVE_CONFIGURATION}),
+    Role.TECHNICIAN: frozenset(
+        {Privilege.VIEW_STATUS, Privilege.VIEW_CONFIGURATION_FILE, Privilege.SAVE_CONFIGURATION}
+    ),
     Role.HELP_DESK_USER: frozenset({Privilege.VIEW_TRACKING}),
 }
 

@@ -12,6 +12,7 @@ from seg_console.config import document, registry, rows
 from seg_console.config.changes import Size, compare
 from seg_console.config.document import Print
 from seg_console.config.general import general_settings
+from seg_console.config.located import located
 from seg_console.config.models import CommittedSection, Configuration, State
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.config.rows import Model
@@ -100,5 +101,5 @@ def checked_prints(pending: Configuration, newest: Configuration, changed: set[M
     if not problems:
         problems = document.problems_between({key: one.text for key, one in whole.items()}, keys)
     if problems:
-        raise InvalidConfiguration(problems)
+        raise InvalidConfiguration(located(problems, pending))
     return whole

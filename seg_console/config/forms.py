@@ -9,6 +9,48 @@ from django.utils.translation import gettext_lazy as _
 LARGEST_FILE_BYTES = 32 * 1024 * 1024
 
 
+COMMENT_REQUIRED = _("Say why: General Settings ask for a comment with every commit.")
+# What the database's type for it holds.
+MOST_NUMBER = 2_147_483_647
+LONGEST_COMMENT = 2000
+# More than a text area takes without trouble, and less than the server takes in a field.
+LONGEST_PASTE = 500_000
+
+
+class CommitForm(forms.Form):
+    """What an administrator says of the changes that go live (seg-webui 2.5)."""
+
+    comment = forms.CharField(max_length=LONGEST_COMMENT, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, comment_required: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["comment"].label = _("Comment") if comment_required else _("Comment (optional)")
+        self.fields["comment"].required = comment_required
+        self.fields["comment"].error_messages["required"] = COMMENT_REQUIRED
+
+    def refuse_empty_comment(self) -> None:
+        self.add_error("comment", COMMENT_REQUIRED)
+
+
+class GeneralSettingsForm(forms.Form):
+    """System Administration > General Settings."""
+
+    comment_required = forms.BooleanField(
+        label=_("Comment Required"),
+        required=False,
+        help_text=_("Nobody commits without saying why, in the browser or with loadconfig."),
+    )
+
+
+class CompareForm(forms.Form):
+    """Two numbers of the history. Named as in the URL: `?from=3&to=7`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["from"] = forms.IntegerField(label=_("From"), min_value=1, max_value=MOST_NUMBER)
+        self.fields["to"] = forms.IntegerField(label=_("To"), min_value=1, max_value=MOST_NUMBER)
+
+
 class LoadForm(forms.Form):
     """A configuration document, uploaded or pasted."""
 
@@ -28,7 +70,9 @@ class LoadForm(forms.Form):
         if bool(upload) == bool(pasted.strip()):
             raise forms.ValidationError(_("Choose a file or paste a document, one of the two."))
         if upload and upload.size > LARGEST_FILE_BYTES:
-            self.add_error("upload", _("The file is larger than 32 MB."))
+            self.add_error("upload", _("The file is larger than 32 MB; a configuration never is."))
+        if len(pasted) > LONGEST_PASTE:
+            self.add_error("pasted", _("The text is longer than 500,000 characters; load it as a file."))
         return self.cleaned_data
 
     def text(self) -> str:
@@ -36,4 +80,4 @@ class LoadForm(forms.Form):
         upload = self.cleaned_data["upload"]
         if upload:
             return str(upload.read(), "utf-8-sig", "replace")
-        return str(self.cleaned_data["pasted"])
+        return str(self.cleaned_data["pasted"]).removeprefix("\ufeff")

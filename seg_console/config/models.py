@@ -99,6 +99,18 @@ class CommittedSection(models.Model):
         return f"{self.key} of {self.configuration_id}"
 
 
+class LoadedFile(models.Model):
+    """A configuration document that a user has given and seen the preview of, until it is made pending. A larger one
+    than fits in a field of a form; one for each user, the next takes its place."""
+
+    key = models.UUIDField(default=uuid.uuid4, unique=True)
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"document given by {self.owner}"
+
+
 class ConfigurationObject(models.Model):
     """Base of every row that belongs to a set. `uid` names the same object in every set; the primary key does not.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -19,10 +19,18 @@ _QUOTED = re.compile(r"'[^']*'")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`path` is as in `smtp_routes[0].hosts[1].port`, "" for the document itself."""
+    """`path` is as in `smtp_routes[0].hosts[1].port`, "" for the document itself. `uid` and `name` of the object that
+    it is about are known where the set is rows already, not where it is still a file."""
 
     path: str
     message: str
+    uid: str = field(default="", compare=False)
+    name: str = field(default="", compare=False)
+
+    @property
+    def section(self) -> str:
+        """The top-level key that the path begins with."""
+        return re.split(r"[.\[]", self.path, maxsplit=1)[0]
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message

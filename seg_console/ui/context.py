@@ -13,9 +13,19 @@ from django.urls import reverse
 import seg_console
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Privilege
-from seg_console.config.pending import pending_of
+from seg_console.config.standing import Standing, standing_of
 from seg_console.help.topics import slug_for
 from seg_console.ui.navigation import ShownTab, menu_for
+
+CONFIGURATION_PRIVILEGES = frozenset(
+    {
+        Privilege.VIEW_CONFIGURATION,
+        Privilege.CHANGE_CONFIGURATION,
+        Privilege.VIEW_CONFIGURATION_FILE,
+        Privilege.SAVE_CONFIGURATION,
+        Privilege.RESET_CONFIGURATION,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,8 @@ class Frame:
 
     user: User | None
     view_name: str
+    # What the view asks for; None where it is open to everybody.
+    privilege: Privilege | None = None
     host_name: str = settings.SEG_HOSTNAME
     version: str = seg_console.VERSION
 
@@ -46,8 +58,18 @@ class Frame:
         return self.user is not None and self.user.may(Privilege.RETRY_DELIVERY)
 
     @cached_property
+    def standing(self) -> Standing | None:
+        """The user's pending changes among the others'; None for whoever has none because their role may not."""
+        return standing_of(self.user) if self.user is not None and self.may_change else None
+
+    @property
     def has_pending(self) -> bool:
-        return self.user is not None and self.may_change and pending_of(self.user) is not None
+        return self.standing is not None and self.standing.own is not None
+
+    @property
+    def tells_standing(self) -> bool:
+        """Whether the page is one of configuration: what others are changing is news there."""
+        return self.privilege in CONFIGURATION_PRIVILEGES
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -57,5 +79,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "frame": Frame(
             user=user if isinstance(user, User) or getattr(user, "is_authenticated", False) else None,
             view_name=match.view_name if match else "",
+            privilege=getattr(match.func, "privilege", None) if match else None,
         )
     }

@@ -148,14 +148,20 @@ TABS = (
                     Page(
                         _("Configuration File"),
                         "configuration:file",
-                        Privilege.SAVE_CONFIGURATION,
-                        ("configuration:file",),
+                        Privilege.VIEW_CONFIGURATION_FILE,
+                        ("configuration:file", "configuration:reset"),
                     ),
                     Page(
                         _("Configuration History"),
                         "configuration:history",
                         Privilege.VIEW_CONFIGURATION,
                         ("configuration:history", "configuration:roll-back"),
+                    ),
+                    Page(
+                        _("General Settings"),
+                        "configuration:general-settings",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("configuration:general-settings", "configuration:edit-general-settings"),
                     ),
                 ),
             ),

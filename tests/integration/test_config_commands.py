@@ -86,3 +86,14 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 def test_an_unknown_user_is_one_sentence(file: Path) -> None:
     with pytest.raises(CommandError, match="There is no user 'eve'"):
         load(file, "--user", "eve")
+
+
+def test_a_comment_may_be_left_out_unless_general_settings_ask_for_one(file: Path) -> None:
+    file.write_text(json.dumps(full(general_settings={"comment_required": True})))
+    call_command("loadconfig", str(file), stdout=io.StringIO())
+    assert (pending.committed().number, pending.committed().comment) == (2, "")
+    file.write_text(json.dumps(full()))
+    with pytest.raises(CommandError, match="General Settings ask for a comment"):
+        call_command("loadconfig", str(file), "--comment", " ", stdout=io.StringIO())
+    assert pending.committed().number == 2
+    assert load(file) == "Configuration 3 committed.\n"
