@@ -30,7 +30,7 @@ MODULES = sorted(
 SPOKEN = {"alt", "aria-description", "aria-label", "aria-roledescription", "label", "placeholder", "title"}
 NOT_SHOWN = {"script", "style", "svg"}
 # The product's own name, what the protocol and the original call things, and what a person types as it stands.
-ALLOWED = ["SEG Console", "the.tdc.queue", "user@example.com", "CLI", "GUI"]
+ALLOWED = ["SEG Console", "the.tdc.queue", "user@example.com", "list:", "CLI", "GUI"]
 WORD = re.compile(r"[A-Za-z]{2,}")
 
 GETTEXT = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "npgettext", "pgettext"} | {
