@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
 
 
 class AccountBackend(ModelBackend):
@@ -12,6 +13,12 @@ class AccountBackend(ModelBackend):
 
     The passphrase is checked first, so that a locked account answers no faster than any other.
     """
+
+    def authenticate(self, request: HttpRequest | None, *args: Any, **credentials: Any) -> Any:
+        # Throttling stands before this backend: an attempt that it turns away never comes here.
+        if request is not None:
+            request.passphrase_was_read = True  # type: ignore[attr-defined]  # asked by signing_in.was_throttled
+        return super().authenticate(request, *args, **credentials)
 
     def user_can_authenticate(self, user: Any) -> bool:
         return super().user_can_authenticate(user) and user.locked_at is None

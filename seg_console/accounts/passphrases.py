@@ -28,8 +28,8 @@ from seg_console.config import running
 LONGEST_PASSPHRASE = 128
 # zxcvbn's scale from 0 to 4. 2 withstands guessing at the throttled sign-in page, and eight random characters reach it.
 LEAST_STRENGTH = 2
-# What zxcvbn looks at; a longer passphrase is judged by its beginning.
-LONGEST_JUDGED = 72
+# A longer passphrase is judged by its beginning: many substitutes (@ for a) cost zxcvbn seconds in a long one.
+LONGEST_JUDGED = 32
 GENERATED_BYTES = 12  # 16 characters, 96 bits
 
 _PATTERNS = {
@@ -136,6 +136,8 @@ class StrengthValidator:
     """Hard enough to guess, as zxcvbn estimates it; what makes it easy is said."""
 
     def validate(self, password: str, user: Owner | None = None) -> None:
+        if not password:
+            return  # zxcvbn knows no empty one, and the length has said it
         names = [user.username, *user.full_name.split()] if user else []
         found = zxcvbn(password[:LONGEST_JUDGED], user_inputs=[name for name in names if name])
         if found["score"] >= LEAST_STRENGTH:

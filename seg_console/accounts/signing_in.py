@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
+from django.http import HttpRequest
 from django.utils import timezone
 
 from seg_console.accounts.document import account_settings
@@ -47,6 +48,11 @@ def failed(username: str, *, throttled: bool = False, now: datetime | None = Non
             return
         known.filter(locked_at=None).update(failed_attempts=F("failed_attempts") + 1)
         _lock_if_due(username, now)
+
+
+def was_throttled(request: HttpRequest) -> bool:
+    """Whether the attempt that this request made was turned away unread."""
+    return not getattr(request, "passphrase_was_read", False)
 
 
 def signed_out(user: User, *, now: datetime | None = None) -> None:

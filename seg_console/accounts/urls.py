@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from seg_console.accounts import views
+from seg_console.accounts import account_settings_views, passphrase_views, user_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -10,4 +10,20 @@ urlpatterns = [
     path("sign-in/", views.SignInView.as_view(), name="sign-in"),
     path("sign-out/", views.SignOutView.as_view(), name="sign-out"),
     path("no-pages/", views.no_pages, name="no-pages"),
+    path("options/change-passphrase/", passphrase_views.change_passphrase, name="change-passphrase"),
+    path("system-administration/users/", user_views.user_list, name="users"),
+    path("system-administration/users/add/", user_views.add, name="add-user"),
+    path(
+        "system-administration/users/enforce-passphrase-change/", user_views.enforce, name="enforce-passphrase-change"
+    ),
+    path("system-administration/users/<int:pk>/", user_views.edit, name="edit-user"),
+    path("system-administration/users/<int:pk>/delete/", user_views.delete, name="delete-user"),
+    path("system-administration/users/<int:pk>/lock/", user_views.lock, name="lock-user"),
+    path("system-administration/users/<int:pk>/unlock/", user_views.unlock, name="unlock-user"),
+    path("system-administration/account-settings/", account_settings_views.settings_page, name="account-settings"),
+    path(
+        "system-administration/account-settings/edit/",
+        account_settings_views.edit_settings,
+        name="edit-account-settings",
+    ),
 ]

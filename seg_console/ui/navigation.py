@@ -166,6 +166,23 @@ TABS = (
                 ),
             ),
             Group(
+                _("Users"),
+                (
+                    Page(
+                        _("Users"),
+                        "accounts:users",
+                        Privilege.VIEW_USERS,
+                        ("accounts:users", "accounts:add-user", "accounts:edit-user", "accounts:delete-user"),
+                    ),
+                    Page(
+                        _("Account Settings"),
+                        "accounts:account-settings",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("accounts:account-settings", "accounts:edit-account-settings"),
+                    ),
+                ),
+            ),
+            Group(
                 _("Logs"),
                 (Page(_("Audit Log"), "audit-log:search", Privilege.VIEW_AUDIT_LOG, ("audit-log:",)),),
             ),

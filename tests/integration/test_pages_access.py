@@ -20,7 +20,13 @@ from tests.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
 HELP = {"help:contents", "help:search", "help:about", "help:page"}
-OPEN_TO_ALL = {"accounts:sign-in", "accounts:sign-out", "accounts:home", "accounts:no-pages"} | HELP
+OPEN_TO_ALL = {
+    "accounts:change-passphrase",
+    "accounts:home",
+    "accounts:no-pages",
+    "accounts:sign-in",
+    "accounts:sign-out",
+} | HELP
 MENU = [page for tab in TABS for group in tab.groups for page in group.pages]
 
 
