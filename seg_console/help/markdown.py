@@ -49,9 +49,7 @@ def render(source: str, resolve: Resolve) -> Rendered:
     anchors = _take_anchors(tokens)
     sections = _sections(tokens, anchors)
     links = tuple(_resolve_links(tokens, resolve))
-    for token in tokens:
-        _fit_frame(token)
-    html = _READER.renderer.render(tokens[3:], _READER.options, {})
+    html = _READER.renderer.render(list(_framed(tokens[3:])), _READER.options, {})
     lead = next((_plain(token) for token in tokens[3:] if token.type == "inline"), "")
     return Rendered(sections[0].title, lead, html, sections, links)
 
@@ -115,11 +113,16 @@ def _resolve_links(tokens: Sequence[Token], resolve: Resolve) -> Iterator[str]:
                 yield target
 
 
-def _fit_frame(token: Token) -> None:
-    """The console's classes; and no style attribute, which the reader writes for aligned columns and the
-    Content-Security-Policy forbids."""
-    token.attrs.pop("style", None)
-    if token.type == "table_open":
-        token.attrSet("class", "table")
-    elif token.type == "th_open":
-        token.attrSet("scope", "col")
+def _framed(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens with the console's classes, each table in a scroller of its own; and without the style attributes
+    that the reader writes for aligned columns, which the Content-Security-Policy forbids."""
+    for token in tokens:
+        token.attrs.pop("style", None)
+        if token.type == "table_open":
+            token.attrSet("class", "table")
+            yield Token("scroll_open", "div", 1, attrs={"class": "scroll"}, block=True)
+        elif token.type == "th_open":
+            token.attrSet("scope", "col")
+        yield token
+        if token.type == "table_close":
+            yield Token("scroll_close", "div", -1, block=True)

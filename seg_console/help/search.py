@@ -16,6 +16,8 @@ MOST_WORDS = 8
 # Characters shown before and after the first word found.
 BEFORE, AFTER = 60, 180
 ELLIPSIS = "…"
+# What joins the cells of a table in plain text; no excerpt begins or ends with it.
+JOINTS = " ·"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,9 @@ def _around(text: str, anywhere: re.Pattern[str]) -> str:
     end = min(len(text), (found.end() if found else 0) + AFTER)
     cut = text[start:end]
     if start:
-        cut = ELLIPSIS + _from_word(cut)
+        cut = ELLIPSIS + _from_word(cut).lstrip(JOINTS)
     if end < len(text):
-        cut = _to_word(cut) + ELLIPSIS
+        cut = _to_word(cut).rstrip(JOINTS) + ELLIPSIS
     return cut
 
 

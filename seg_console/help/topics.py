@@ -61,13 +61,17 @@ CHAPTERS = (
         _("Mail Policies"),
         (
             Topic("incoming-mail-policies", ("policies:",)),
-            Topic("edit-policy", ("policies:add", "policies:edit")),
+            Topic("edit-policy", ("policies:add", "policies:copy", "policies:edit", "policies:preview")),
             Topic("policy-order", ("policies:order",)),
-            Topic("policy-threat-defense-connector", ("tdc:policy-choice",)),
+            Topic("policy-threat-defense-connector", ("tdc:policy-choice", "tdc:change-policies")),
+            Topic("address-lists", ("address-lists:",)),
+            Topic("mail-policy-settings", ("mail-policy-settings:",)),
             Topic("recipient-access-table", ("recipient-access:",)),
         ),
     ),
-    Chapter(_("Security Services"), (Topic("threat-defense-connector-settings", ("tdc:",)),)),
+    Chapter(
+        _("Security Services"), (Topic("threat-defense-connector-settings", ("tdc:settings", "tdc:edit-settings")),)
+    ),
     Chapter(_("Network"), (Topic("smtp-routes", ("smtp-routes:",)),)),
     Chapter(
         _("System Administration"),

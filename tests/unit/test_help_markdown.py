@@ -43,7 +43,8 @@ def test_a_script_as_target_of_a_link_stays_text() -> None:
 
 def test_tables_bear_the_frame_s_class_and_no_inline_style() -> None:
     page = render("# T\n\n| A | B |\n| --- | ---: |\n| 1 | 2 |\n| 3 | 4 |\n", _as_written)
-    assert '<table class="table">' in page.html
+    assert '<div class="scroll">\n<table class="table">' in page.html
+    assert "</table>\n</div>" in page.html
     assert '<th scope="col">B</th>' in page.html
     assert "style" not in page.html
     assert page.sections[0].text == "A · B 1 · 2 3 · 4"

@@ -11,8 +11,12 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.translation import override
 
-from policies.forms import FindPoliciesForm, MemberForm, PolicyForm
-from seg_console.config.forms import LoadForm
+from policies.forms import AddressListForm, ExplainForm, FindPoliciesForm, MemberForm, PolicyForm
+from seg_console.accounts.forms import AccountSettingsForm, AddUserForm, ChangePassphraseForm
+from seg_console.accounts.network_access_views import NetworkAccessForm
+from seg_console.accounts.options_views import PreferencesForm
+from seg_console.audit.forms import AuditForm
+from seg_console.config.forms import GeneralSettingsForm, LoadForm
 from seg_console.delivery.forms import RouteForm, RouteHostForm
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.help.library import FOLDER, IMAGES, VIEW, HelpPage, pages, resolve
@@ -32,14 +36,23 @@ UNSEEN = {"sender_operator", "recipient_operator", "subject_operator", "join", "
 EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("message-tracking", TrackingForm),
     ("incoming-mail-policies", FindPoliciesForm),
+    ("incoming-mail-policies", ExplainForm),
     ("edit-policy", PolicyForm),
     ("edit-policy", MemberForm),
     ("policy-threat-defense-connector", ChoiceForm),
+    ("address-lists", AddressListForm),
     ("recipient-access-table", RecipientAccessForm),
     ("threat-defense-connector-settings", SettingsForm),
     ("smtp-routes", RouteForm),
     ("smtp-routes", RouteHostForm),
     ("configuration-file", LoadForm),
+    ("general-settings", GeneralSettingsForm),
+    ("users", AddUserForm),
+    ("account-settings", AccountSettingsForm),
+    ("network-access", NetworkAccessForm),
+    ("audit-log", AuditForm),
+    ("change-passphrase", ChangePassphraseForm),
+    ("preferences", PreferencesForm),
 ]
 
 
