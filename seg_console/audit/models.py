@@ -96,6 +96,7 @@ class Entry(models.Model):
         indexes = [
             models.Index(fields=["at", "id"], name="audit_entry_by_time"),
             models.Index(fields=["username", "at", "id"], name="audit_entry_by_user"),
+            models.Index(fields=["username", "act", "at", "id"], name="audit_entry_by_user_act"),
             models.Index(fields=["act", "at", "id"], name="audit_entry_by_act"),
             models.Index(fields=["address", "at", "id"], name="audit_entry_by_address"),
             # Deleting an account looks for its entries.

@@ -73,6 +73,13 @@ class ShownEntry:
         return self.entry.target or self._objects_named()
 
     @property
+    def target_url(self) -> str:
+        """Where a commit is shown field by field, all of it."""
+        if self.entry.act != Act.COMMIT or not self.entry.target.isdecimal():
+            return ""
+        return reverse("configuration:history-changes", args=[int(self.entry.target)])
+
+    @property
     def detail(self) -> str:
         """A comment as it was typed; a sentence of ours in the reader's language."""
         if self.entry.act == Act.COMMIT or not self.entry.detail:
