@@ -64,7 +64,9 @@ SEG_SERIAL = _serial()
 DEBUG = environment.switch("SEG_DEBUG", default=False)
 ALLOWED_HOSTS = environment.words("SEG_ALLOWED_HOSTS", f"127.0.0.1,localhost,[::1],{SEG_HOSTNAME}")
 # Behind a TLS-terminating proxy cookies must be marked secure; on plain loopback a browser would drop them.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.switch("SEG_SECURE_COOKIES", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = environment.switch(
+    "SEG_SECURE_COOKIES", default=False
+)
 
 INSTALLED_APPS = [
     "seg_console.accounts",
@@ -100,7 +102,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "seg_console.accounts.middleware.SessionEndMiddleware",
+    "seg_console.accounts.middleware.PreferencesMiddleware",
+    "seg_console.accounts.middleware.SignInRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -139,10 +143,12 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "monitor:overview"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
-# seg-webui 2.4: 30 minutes without a request ends the session.
-SESSION_COOKIE_AGE = 30 * 60
-SESSION_SAVE_EVERY_REQUEST = True
-SESSION_COOKIE_SAMESITE = "Lax"
+# How long without activity is configuration (System Administration > Network Access, seg-webui 2.4), and looked at with
+# every request; this is the most that any session lasts. A browser that is closed forgets it.
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Throttling of sign-in: per user name and address together, so that one client cannot lock an administrator out.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
@@ -168,6 +174,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
 LANGUAGE_CODE = "en"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Chinese (Simplified)"))]
 LOCALE_PATHS = [BASE_DIR / "seg_console" / "locale"]
 FORMAT_MODULE_PATH = "seg_console.formats"

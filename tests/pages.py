@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from policies.models import IncomingMailPolicy
+from seg_console.accounts import sessions
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.config import pending, running
@@ -24,6 +28,9 @@ def person(role: Role = Role.ADMINISTRATOR, name: str = "") -> User:
 def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
+    store = client.session
+    sessions.begin(store, user, agent="", now=timezone.now())
+    store.save()
     return client
 
 
@@ -36,6 +43,14 @@ def configured(**sections: Any) -> Configuration:
 
 def policy_uid(user: User, name: str) -> UUID:
     return IncomingMailPolicy.objects.get(configuration=pending.shown_to(user), name=name).uid
+
+
+def configuration_queries(client: Client, url: str, **query: Any) -> int:
+    """How many queries a page takes for the configuration; those of session and user are counted elsewhere."""
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url, query).status_code == 200
+    own = ('"config_', '"policies_', '"tdc_')
+    return sum(any(table in query["sql"] for table in own) for query in captured.captured_queries)
 
 
 def htmx(current: str = "/") -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
-from seg_console.accounts.models import User
+from seg_console.accounts.models import ConsoleSession, User
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
 from seg_console.delivery.models import SmtpRoute
@@ -23,6 +24,7 @@ MENU = tuple(page for tab in TABS for group in tab.groups for page in group.page
 ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "accounts:delete-user": lambda user: [_another(user)],
     "accounts:edit-user": lambda user: [_another(user)],
+    "accounts:end-session": lambda user: [_session(user)],
     "accounts:lock-user": lambda user: [_another(user)],
     "accounts:unlock-user": lambda user: [_another(user)],
     "configuration:roll-back": lambda user: [1],
@@ -50,6 +52,11 @@ ASKED = (
 def _another(user: User) -> int:
     """Key of an account that is not `user`'s; his own where there is no other."""
     return User.objects.exclude(pk=user.pk).order_by("pk").values_list("pk", flat=True).first() or user.pk
+
+
+def _session(user: User) -> UUID:
+    now = timezone.now()
+    return ConsoleSession.objects.create(user=user, signed_in_at=now, last_seen_at=now).pk
 
 
 def _policy(user: User) -> UUID:

@@ -1,45 +1,179 @@
+"""Signing in and out, and what is kept for somebody whose session ended meanwhile."""
+
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
+from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django_htmx.http import HttpResponseClientRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language_info
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+from django.views.i18n import set_language as remember_language
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
+from seg_console.accounts import carried, sessions, signing_in
+from seg_console.accounts.carried import Carried
+from seg_console.accounts.ended import ended_session
 from seg_console.accounts.forms import SignInForm
 from seg_console.accounts.models import User
-from seg_console.ui.navigation import landing_page
+from seg_console.config.pending import pending_of
+from seg_console.ui.navigation import landing_page, title_of
 from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.times import tracking_time
+
+CARRIED = "carried"
+# Nobody means to log out a second time.
+NEVER_CARRIED = frozenset({"accounts:sign-out"})
 
 
 @method_decorator(login_not_required, name="dispatch")
 class SignInView(LoginView):
+    """The sign-in page; also the second half of a form that came from an ended session and is carried along."""
+
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+    _is_throttled = False
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         # A region asked for after the session ended must not be filled with this form: the whole page goes to sign-in
         # and comes back to where the person was.
-        htmx = cast(ConsoleRequest, request).htmx
-        if htmx and request.method == "GET":
-            asked = urlsplit(htmx.current_url or "")
-            back = urlencode({self.redirect_field_name: asked.path + (f"?{asked.query}" if asked.query else "")})
-            return HttpResponseClientRedirect(f"{reverse('accounts:sign-in')}?{back}")
+        if cast(ConsoleRequest, request).htmx and request.method == "GET":
+            return HttpResponseClientRedirect(_sign_in_url(_page_of(request)))
         return super().dispatch(request, *args, **kwargs)
+
+    def get_template_names(self) -> list[str]:
+        return ["accounts/session_ended.html"] if self._carried() else super().get_template_names()
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        ended = ended_session(self.request)
+        return super().get_context_data(
+            ended=ended.sentence if ended else "",
+            languages=_languages(),
+            carried=self.request.POST.get(CARRIED, "") if self._carried() else "",
+            **more,
+        )
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        name = cast(SignInForm, form).attempted_username
+        if name:
+            signing_in.failed(name, throttled=self._is_throttled)
+        return super().form_invalid(form)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        with transaction.atomic():
+            response = super().form_valid(form)
+            signing_in.signed_in(user)
+            agent = self.request.headers.get("User-Agent", "")
+            sessions.begin(self.request.session, user, agent=agent, now=timezone.now())
+        _tell_pending(self.request, user)
+        kept = self._carried()
+        if kept is None:
+            return response
+        if kept.user_pk != str(user.pk):
+            messages.warning(self.request, _("What was typed before belongs to another account, and has been dropped."))
+            return response
+        self.request.session[CARRIED] = self.request.POST[CARRIED]
+        return redirect("accounts:submit-again")
+
+    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+        # Asked before the attempt: the failure that brings the throttling on was an attempt itself.
+        credentials = {"username": request.POST.get("username", "")}
+        self._is_throttled = not AxesProxyHandler.is_allowed(request, credentials)
+        return super().post(request, *args, **kwargs)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """The page asked for, if it is one of ours; never this one, which would send for itself."""
+        asked = super().get_redirect_url()
+        return "" if urlsplit(asked).path == self.request.path else asked
 
     def get_default_redirect_url(self) -> str:
         return landing_page(cast(User, self.request.user))
 
+    def _carried(self) -> Carried | None:
+        text = self.request.POST.get(CARRIED, "")
+        return carried.unseal(text) if text else None
+
 
 class SignOutView(LogoutView):
     """Ends the session; POST only."""
+
+    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+        with transaction.atomic():
+            signing_in.signed_out(cast(User, request.user))
+            sessions.sign_out(request.session, timezone.now())
+        return super().post(request, *args, **kwargs)
+
+
+@login_not_required
+def set_language(request: HttpRequest) -> HttpResponseBase:
+    """Keeps the language chosen on the sign-in page in a cookie, and goes back there."""
+    return remember_language(request)
+
+
+def session_ended(request: HttpRequest) -> HttpResponseBase:
+    """Answers a form that somebody sent who is not signed in (any more): it is kept where it is known whose it was.
+
+    Nothing of it was done. It waits in the sign-in page, and is sent again only by a click of the same user.
+    """
+    ended = ended_session(request)
+    back = _page_of(request)
+    match = request.resolver_match
+    user = User.objects.filter(pk=ended.user_pk).first() if ended and ended.user_pk else None
+    if ended is None or user is None or (match and match.view_name in NEVER_CARRIED):
+        return _to_sign_in(request, back)
+    kept = carried.carried_from(request, str(user.pk))
+    may_keep = kept.is_worth_it and not kept.is_too_large
+    context = {
+        "ended": ended.sentence,
+        "form": SignInForm(request, initial={"username": user.username}),
+        "next": back,
+        "carried": carried.seal(kept) if may_keep else "",
+        "is_too_large": kept.is_too_large,
+        "left_out": [carried.in_words(name) for name in kept.left_out],
+    }
+    response = render(request, "accounts/session_ended.html", context, status=422)
+    # htmx wanted a region, and gets the whole page.
+    return reswap(retarget(response, "body"), "innerHTML") if cast(ConsoleRequest, request).htmx else response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def submit_again(request: HttpRequest) -> HttpResponseBase:
+    """Shows the form that waited for its user; a POST sends it where it was going, once, or drops it."""
+    text = request.session.get(CARRIED, "")
+    kept = carried.unseal(text) if text else None
+    if kept is None or kept.user_pk != str(request.user.pk):
+        return redirect("accounts:home")
+    if request.method != "POST":
+        context = {
+            "url": kept.url,
+            "page_title": title_of(kept.url),
+            "shown_fields": carried.shown_fields(kept),
+            "fields": kept.fields,
+            "left_out": [carried.in_words(name) for name in kept.left_out],
+        }
+        return render(request, "accounts/submit_again.html", context)
+    del request.session[CARRIED]
+    if "drop_what_was_kept" in request.POST:
+        messages.info(request, _("What you had typed has been dropped. Nothing was changed."))
+        return redirect("accounts:home")
+    # 307: the browser sends this same body, with its fresh token, to the address the form had.
+    return HttpResponseRedirect(kept.url, preserve_request=True)
 
 
 def home(request: HttpRequest) -> HttpResponseRedirect:
@@ -49,3 +183,38 @@ def home(request: HttpRequest) -> HttpResponseRedirect:
 def no_pages(request: HttpRequest) -> HttpResponse:
     """Where an account lands whose role shows no page yet."""
     return render(request, "accounts/no_pages.html")
+
+
+def _languages() -> list[dict[str, str]]:
+    """Each under its own name, so that everybody finds theirs."""
+    return [{"code": code, "name": get_language_info(code)["name_local"]} for code, _name in settings.LANGUAGES]
+
+
+def _tell_pending(request: HttpRequest, user: User) -> None:
+    pending = pending_of(user)
+    if pending:
+        messages.info(
+            request,
+            _("You have pending changes of %(time)s. They take effect when you commit.")
+            % {"time": tracking_time(pending.changed_at)},
+        )
+
+
+def _to_sign_in(request: HttpRequest, back: str) -> HttpResponseBase:
+    url = _sign_in_url(back)
+    return HttpResponseClientRedirect(url) if cast(ConsoleRequest, request).htmx else redirect(url)
+
+
+def _sign_in_url(back: str) -> str:
+    query = urlencode({SignInView.redirect_field_name: back}) if back else ""
+    return f"{reverse('accounts:sign-in')}?{query}" if query else reverse("accounts:sign-in")
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Path and query of the page that somebody was on when they sent this; "" if that was none of ours."""
+    asked = cast(ConsoleRequest, request).htmx.current_url or request.headers.get("Referer", "")
+    own = url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    parts = urlsplit(asked)
+    if not own or parts.path == reverse("accounts:sign-in"):
+        return ""
+    return parts.path + (f"?{parts.query}" if parts.query else "")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from seg_console.accounts.models import ROWS
 from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import record
@@ -34,7 +35,7 @@ from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.spreadsheet import csv_download
 
-PAGE_SIZES = (20, 50, 100)
+PAGE_SIZES = ROWS
 # Seconds; 0: by hand.
 INTERVALS = (
     (0, gettext_lazy("None")),
@@ -90,7 +91,7 @@ class Asked:
         return cls(
             column=column,
             direction=direction if direction in {ASCENDING, DESCENDING} else _first_direction(column),
-            items=next((size for size in PAGE_SIZES if str(size) == items), PAGE_SIZES[0]),
+            items=next((size for size in PAGE_SIZES if str(size) == items), request.user.rows),
             refresh=next((seconds for seconds, _label in INTERVALS if str(seconds) == refresh), 0),
         )
 
@@ -135,7 +136,8 @@ def destinations(request: ConsoleRequest) -> HttpResponse:
             }
             for column in COLUMNS
         ],
-        "self_url": asked.url(),
+        # Nobody asks for a page that asks for itself: it keeps no session alive.
+        "refresh_url": asked.url(unattended=1),
         "export_url": f"{reverse('monitor:delivery-status-export')}{asked.url()}",
         "sort": asked.column.key,
         "direction": asked.direction,

@@ -23,7 +23,7 @@ def _minutes() -> forms.DateTimeInput:
 
 
 class TrackingForm(forms.Form):
-    """The search of seg-webui 6.2. Every field may be left empty; times are whole minutes in the gateway's zone."""
+    """The search of seg-webui 6.2. Every field may be left empty; times are whole minutes of the reader's."""
 
     sender_operator = forms.ChoiceField(label=_("Envelope Sender: how to compare"), choices=OPERATORS, required=False)
     sender = forms.CharField(

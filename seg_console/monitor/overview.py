@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -11,9 +10,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from seg_console.accounts.preferences import TIME_RANGES, time_range_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import running
 from seg_console.config.pending import ensure_initial
@@ -23,13 +22,6 @@ from seg_console.mail.summary import mail_summary
 from seg_console.monitor.setup import Setup, setup_of
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-
-DAY = "day"
-RANGES = {
-    "hour": (gettext_lazy("Hour"), timedelta(hours=1)),
-    DAY: (gettext_lazy("Day"), timedelta(days=1)),
-    "week": (gettext_lazy("Week"), timedelta(days=7)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +39,8 @@ class Step:
 @requires(Privilege.VIEW_STATUS)
 def overview(request: ConsoleRequest) -> HttpResponse:
     now = timezone.now()
-    chosen = request.GET.get("range", DAY)
-    chosen = chosen if chosen in RANGES else DAY
+    asked = request.GET.get("range", "")
+    chosen = asked if asked in TIME_RANGES else time_range_of(request.user)
     ensure_initial()
     current = running.current()
     setup = current.value(setup_of)
@@ -59,8 +51,8 @@ def overview(request: ConsoleRequest) -> HttpResponse:
         "running_number": current.number,
         "smtp_address": f"{settings.SEG_SMTP_HOST}:{settings.SEG_SMTP_PORT}",
         "queue": status.queue_totals(),
-        "summary": mail_summary(now - RANGES[chosen][1]),
-        "ranges": [(key, label) for key, (label, _span) in RANGES.items()],
+        "summary": mail_summary(now - TIME_RANGES[chosen][1]),
+        "ranges": [(key, label) for key, (label, _span) in TIME_RANGES.items()],
         "chosen_range": chosen,
         "steps": steps,
         "steps_done": sum(step.done for step in steps),

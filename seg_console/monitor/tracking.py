@@ -14,10 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from seg_console.accounts.models import User
+from seg_console.accounts.preferences import time_range_of
 from seg_console.accounts.roles import Privilege
 from seg_console.mail import tracking
 from seg_console.mail.tracking import Cursor, Hit
-from seg_console.monitor.forms import CUSTOM, DEFAULT_PAGE_SIZE, LAST_DAY, TrackingForm
+from seg_console.monitor.forms import CUSTOM, LAST_DAY, LAST_WEEK, TrackingForm
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
@@ -28,13 +30,9 @@ from seg_console.ui.times import tracking_time
 MOST_PAGES_BACK = 80
 MOST_EXPORTED = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNBOUND = {
-    "sender_operator": "begins_with",
-    "recipient_operator": "begins_with",
-    "subject_operator": "begins_with",
-    "received": LAST_DAY,
-    "items": str(DEFAULT_PAGE_SIZE),
-}
+UNBOUND = {"sender_operator": "begins_with", "recipient_operator": "begins_with", "subject_operator": "begins_with"}
+# What the search begins with where the account's time range is longer than the shortest that tracking has.
+RECEIVED = {"week": LAST_WEEK}
 
 
 def cursor_text(cursor: Cursor) -> str:
@@ -54,9 +52,9 @@ def cursor_from(text: str) -> Cursor | None:
 @requires(Privilege.VIEW_TRACKING)
 def search(request: ConsoleRequest) -> HttpResponse:
     if "search" not in request.GET:
-        form = TrackingForm(initial=UNBOUND)
+        form = TrackingForm(initial=_defaults(request.user))
         return render(request, "monitor/message_tracking.html", {"form": form, "oldest": tracking.oldest()})
-    form = TrackingForm(_with_defaults(request.GET))
+    form = TrackingForm(_with_defaults(request.GET, request.user))
     context: dict[str, Any] = {"form": form, "oldest": tracking.oldest()}
     if not form.is_valid():
         return render(request, "monitor/message_tracking.html", context, status=422)
@@ -109,7 +107,7 @@ class ShownHit:
 @require_safe
 @requires(Privilege.VIEW_TRACKING)
 def export(request: ConsoleRequest) -> HttpResponse:
-    form = TrackingForm(request.GET)
+    form = TrackingForm(_with_defaults(request.GET, request.user))
     if not form.is_valid():
         raise Http404
     page = tracking.search(form.query(timezone.now()), limit=MOST_EXPORTED)
@@ -157,10 +155,15 @@ def _rows(hits: list[Hit]) -> Iterator[list[object]]:
         ]
 
 
-def _with_defaults(asked: QueryDict) -> QueryDict:
+def _defaults(user: User) -> dict[str, str]:
+    """What holds for this account where the search does not say."""
+    return UNBOUND | {"received": RECEIVED.get(time_range_of(user), LAST_DAY), "items": str(user.rows)}
+
+
+def _with_defaults(asked: QueryDict, user: User) -> QueryDict:
     """A link may name only what it narrows; the form still shows what holds for the rest."""
     query = asked.copy()
-    for name, value in UNBOUND.items():
+    for name, value in _defaults(user).items():
         query.setdefault(name, value)
     return query
 

@@ -7,6 +7,7 @@ one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -180,6 +181,12 @@ TABS = (
                         Privilege.VIEW_CONFIGURATION,
                         ("accounts:account-settings", "accounts:edit-account-settings"),
                     ),
+                    Page(
+                        _("Network Access"),
+                        "accounts:network-access",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("accounts:network-access", "accounts:edit-network-access"),
+                    ),
                 ),
             ),
             Group(
@@ -235,11 +242,24 @@ def _groups_for(tab: Tab, user: User, view_name: str) -> tuple[ShownGroup, ...]:
     return tuple(group for group in groups if group.pages)
 
 
+def pages_for(user: User) -> list[tuple[Tab, Page]]:
+    """The pages of the menus that the user may see, in their order."""
+    return [(tab, page) for tab in TABS for group in tab.groups for page in group.pages if user.may(page.privilege)]
+
+
 def landing_page(user: User) -> str:
-    """URL of the first page of the menus that the user may see."""
-    for tab in TABS:
-        for group in tab.groups:
-            for page in group.pages:
-                if user.may(page.privilege):
-                    return reverse(page.view)
-    return reverse("accounts:no-pages")
+    """URL of the page that the user chose to begin with; else of the first one of the menus that the user may see."""
+    seen = [page.view for _tab, page in pages_for(user)]
+    if user.landing_page in seen:
+        return reverse(user.landing_page)
+    return reverse(seen[0] if seen else "accounts:no-pages")
+
+
+def title_of(url: str) -> str | Promise:
+    """Title of the page of the menus that an address belongs to; "" if it belongs to none."""
+    try:
+        view_name = resolve(urlsplit(url).path).view_name
+    except Resolver404:
+        return ""
+    pages = (page for tab in TABS for group in tab.groups for page in group.pages)
+    return next((page.title for page in pages if view_name.startswith(page.views)), "")

@@ -21,11 +21,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No direc
 
 HELP = {"help:contents", "help:search", "help:about", "help:page"}
 OPEN_TO_ALL = {
+    "accounts:active-sessions",
     "accounts:change-passphrase",
+    "accounts:edit-preferences",
+    "accounts:end-session",
     "accounts:home",
     "accounts:no-pages",
+    "accounts:preferences",
+    "accounts:set-language",
     "accounts:sign-in",
     "accounts:sign-out",
+    "accounts:submit-again",
 } | HELP
 MENU = [page for tab in TABS for group in tab.groups for page in group.pages]
 

@@ -432,5 +432,5 @@ def test_the_frame_asks_once_for_pending_changes(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     # Session, user, pending set; the session's renewal in its savepoint.
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(4):
         client.get(reverse("help:contents"))

@@ -1,0 +1,107 @@
+"""What every request goes through: does the session still hold, and how does this account want its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone, translation
+
+from seg_console.accounts import ended, preferences, sessions
+from seg_console.accounts.ended import Ended
+from seg_console.accounts.models import End, User
+from seg_console.accounts.views import session_ended
+
+# A page that fetches itself anew says so in its address: nobody sits there (templates that refresh set it).
+UNATTENDED = "unattended"
+
+Respond = Callable[[HttpRequest], HttpResponse]
+
+
+class SessionEndMiddleware:
+    """Ends what is over before anybody sees who the user was, and remembers it for the sign-in page."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        over = _over(request)
+        if over:
+            logout(request)
+        elif not request.user.is_authenticated:
+            over = ended.remembered(request) or _lost(request)
+        request.ended_session = over  # type: ignore[attr-defined]  # read by ended.ended_session
+        response = self.get_response(request)
+        if request.user.is_authenticated:
+            if ended.COOKIE in request.COOKIES:
+                ended.forget(response)
+        elif over and over != ended.remembered(request):
+            ended.remember(response, over)
+        return response
+
+
+class SignInRequiredMiddleware(LoginRequiredMiddleware):
+    """Sends visitors to sign-in; a form that comes from a session that has ended is carried there."""
+
+    def handle_no_permission(  # type: ignore[override]  # any answer will do, not only a redirect
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponseBase:
+        if request.method == "POST":
+            return session_ended(request)
+        return super().handle_no_permission(request, view_func)
+
+
+class PreferencesMiddleware:
+    """Language and time zone of whoever is signed in. Others have what LocaleMiddleware found: the cookie of the
+    sign-in page, else the browser's wish."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User):
+            return self.get_response(request)
+        language = preferences.language_of(user)
+        if language:
+            # Not undone: LocaleMiddleware says afterwards in which language the answer is, and begins the next request.
+            translation.activate(language)
+            request.LANGUAGE_CODE = language
+        zone = preferences.zone_of(user)
+        with timezone.override(zone) if zone else nullcontext():
+            return self.get_response(request)
+
+
+def _over(request: HttpRequest) -> Ended | None:
+    """The session that has ended by now, if this request still brings one."""
+    store = request.session
+    # Asked before the user is: a session whose passphrase was changed elsewhere is emptied by that.
+    user_pk = store.get(SESSION_KEY, "")
+    user = request.user
+    if isinstance(user, User):
+        now = timezone.now()
+        if not sessions.has_row(store):
+            sessions.begin(store, user, agent=request.headers.get("User-Agent", ""), now=now)
+            return None
+        reason = sessions.is_over(store, user, is_activity=_is_activity(request), now=now)
+        return Ended(reason, user_pk) if reason else None
+    if user_pk:
+        # Locked, deleted, or signed with a passphrase that is no longer the account's.
+        return Ended(End.ENDED, user_pk)
+    return None
+
+
+def _lost(request: HttpRequest) -> Ended | None:
+    """A session that the browser still names, and nobody here remembers."""
+    had_one = request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.session.is_empty()
+    return Ended("", "") if had_one else None
+
+
+def _is_activity(request: HttpRequest) -> bool:
+    return request.method not in {"GET", "HEAD"} or UNATTENDED not in request.GET

@@ -1,0 +1,63 @@
+"""System Administration > Network Access (seg-webui 2.4)."""
+
+from __future__ import annotations
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from seg_console.accounts.document import NETWORK_ACCESS
+from seg_console.accounts.models import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, NetworkAccess
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.submitting import submitted
+
+
+class NetworkAccessForm(forms.Form):
+    web_ui_inactivity_timeout = forms.IntegerField(
+        label=gettext_lazy("Web UI Inactivity Timeout (minutes)"),
+        min_value=SHORTEST_TIMEOUT,
+        max_value=LONGEST_TIMEOUT,
+        help_text=gettext_lazy(
+            "5 to 1440. A session without activity for this long ends, for every user. Pages that refresh themselves "
+            "are no activity."
+        ),
+    )
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def summary(request: ConsoleRequest) -> HttpResponse:
+    return render(request, "accounts/network_access.html", {"access": _shown(pending.shown_to(request.user))})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit(request: ConsoleRequest) -> HttpResponse:
+    context = {
+        "title": _("Edit Network Access"),
+        "box_title": _("Network Access"),
+        "cancel_url": reverse("accounts:network-access"),
+    }
+    if request.method != "POST":
+        minutes = _shown(pending.shown_to(request.user)).web_ui_inactivity_timeout
+        form = NetworkAccessForm(initial={"web_ui_inactivity_timeout": minutes})
+        return render(request, "includes/simple_form.html", context | {"form": form})
+    form = NetworkAccessForm(request.POST)
+    if form.is_valid():
+        row = NetworkAccess(uid=NETWORK_ACCESS.fixed_uid, **form.cleaned_data)
+        if submitted(request, form, row, success=_("The network access settings were changed.")):
+            return redirect("accounts:network-access")
+    return render(request, "includes/simple_form.html", context | {"form": form}, status=422)
+
+
+def _shown(configuration: Configuration) -> NetworkAccess:
+    found = NetworkAccess.objects.filter(configuration=configuration).first()
+    return found or NetworkAccess(uid=NETWORK_ACCESS.fixed_uid)
