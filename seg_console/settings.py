@@ -110,6 +110,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "seg_console.accounts.gate.PassphraseGate",
     "axes.middleware.AxesMiddleware",
+    "seg_console.ui.errors.PageForWrongMethod",
 ]
 
 ROOT_URLCONF = "seg_console.urls"

@@ -9,13 +9,14 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 import seg_console
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Privilege
 from seg_console.config.standing import Standing, standing_of
 from seg_console.help.topics import slug_for
-from seg_console.ui.navigation import ShownTab, menu_for
+from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownPage, ShownTab, links_of, menu_for
 
 CONFIGURATION_PRIVILEGES = frozenset(
     {
@@ -38,10 +39,21 @@ class Frame:
     privilege: Privilege | None = None
     host_name: str = settings.SEG_HOSTNAME
     version: str = seg_console.VERSION
+    # Not on the page of an error that may have kept us from asking who this is.
+    offers_sign_in: bool = True
 
     @cached_property
     def menu(self) -> tuple[ShownTab, ...]:
         return menu_for(self.user, self.view_name) if self.user else ()
+
+    @property
+    def options(self) -> tuple[ShownPage, ...]:
+        return links_of(OPTIONS, self.view_name)
+
+    @property
+    def help(self) -> tuple[ShownPage, ...]:
+        """Online Help, which is the page that explains the one shown, and what else there is."""
+        return (ShownPage(_("Online Help"), self.help_url, False), *links_of(HELP_AND_SUPPORT, self.view_name))
 
     @property
     def help_url(self) -> str:

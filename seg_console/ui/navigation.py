@@ -7,9 +7,8 @@ one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -181,12 +180,6 @@ TABS = (
                         Privilege.VIEW_CONFIGURATION,
                         ("accounts:account-settings", "accounts:edit-account-settings"),
                     ),
-                    Page(
-                        _("Network Access"),
-                        "accounts:network-access",
-                        Privilege.VIEW_CONFIGURATION,
-                        ("accounts:network-access", "accounts:edit-network-access"),
-                    ),
                 ),
             ),
             Group(
@@ -196,6 +189,29 @@ TABS = (
         ),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry of a header menu, for everybody who is signed in."""
+
+    title: str | Promise
+    view: str
+
+
+OPTIONS = (
+    Link(_("Active Sessions"), "accounts:active-sessions"),
+    Link(_("Change Passphrase"), "accounts:change-passphrase"),
+    Link(_("Preferences"), "accounts:preferences"),
+)
+HELP_AND_SUPPORT = (
+    Link(_("Contents"), "help:contents"),
+    Link(_("About"), "help:about"),
+)
+
+# A drop-down longer than this many lines, headings counted, goes into two columns, and one of twice that into three.
+LINES_IN_A_COLUMN = 7
+MOST_COLUMNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +236,11 @@ class ShownTab:
     def is_current(self) -> bool:
         return any(page.is_current for group in self.groups for page in group.pages)
 
+    @property
+    def columns(self) -> int:
+        lines = sum(1 + len(group.pages) for group in self.groups)
+        return min(-(-lines // LINES_IN_A_COLUMN), MOST_COLUMNS, len(self.groups))
+
 
 def menu_for(user: User, view_name: str) -> tuple[ShownTab, ...]:
     """The tabs, groups and pages that `user` may see, empty ones left out. `view_name`: the page being shown."""
@@ -242,24 +263,26 @@ def _groups_for(tab: Tab, user: User, view_name: str) -> tuple[ShownGroup, ...]:
     return tuple(group for group in groups if group.pages)
 
 
-def pages_for(user: User) -> list[tuple[Tab, Page]]:
-    """The pages of the menus that the user may see, in their order."""
-    return [(tab, page) for tab in TABS for group in tab.groups for page in group.pages if user.may(page.privilege)]
+def links_of(menu: tuple[Link, ...], view_name: str) -> tuple[ShownPage, ...]:
+    """The entries of a header menu."""
+    return tuple(
+        ShownPage(link.title, reverse(link.view), link.view == view_name) for link in menu if _is_there(link.view)
+    )
+
+
+def _is_there(view: str) -> bool:
+    try:
+        reverse(view)
+    except NoReverseMatch:
+        return False
+    return True
 
 
 def landing_page(user: User) -> str:
-    """URL of the page that the user chose to begin with; else of the first one of the menus that the user may see."""
-    seen = [page.view for _tab, page in pages_for(user)]
-    if user.landing_page in seen:
-        return reverse(user.landing_page)
-    return reverse(seen[0] if seen else "accounts:no-pages")
-
-
-def title_of(url: str) -> str | Promise:
-    """Title of the page of the menus that an address belongs to; "" if it belongs to none."""
-    try:
-        view_name = resolve(urlsplit(url).path).view_name
-    except Resolver404:
-        return ""
-    pages = (page for tab in TABS for group in tab.groups for page in group.pages)
-    return next((page.title for page in pages if view_name.startswith(page.views)), "")
+    """URL of the first page of the menus that the user may see."""
+    for tab in TABS:
+        for group in tab.groups:
+            for page in group.pages:
+                if user.may(page.privilege):
+                    return reverse(page.view)
+    return reverse("accounts:no-pages")

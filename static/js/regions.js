@@ -9,6 +9,7 @@
   });
   document.addEventListener("htmx:afterSettle", (event) => {
     watchTables(document);
+    toChosen(document.activeElement);
     const isLost = !document.activeElement || document.activeElement === document.body;
     if (!held || !isLost) return;
     held = false;
@@ -17,6 +18,12 @@
     if (place === region) region.tabIndex = -1;
     place.focus({ preventScroll: true });
   });
+
+  /* Of a group of choices the chosen one has the focus, wherever the new region put it. */
+  const toChosen = (element) => {
+    if (element?.type !== "radio" || element.checked || !held) return;
+    element.form?.querySelector(`input[type="radio"][name="${CSS.escape(element.name)}"]:checked`)?.focus();
+  };
 
   const name = (scroller) => {
     const heading = scroller.closest("section")?.querySelector("h2[id]");
