@@ -72,7 +72,8 @@ def change_title(change: Change | None) -> str:
         return ""
     title = change.label[:1].upper() + change.label[1:]
     if change.name and change.name.casefold() != change.label.casefold():
-        title = f"{title} {change.name}" if change.within else f"{title} “{change.name}”"
+        quoted = _now("%(kind)s “%(name)s”") % {"kind": title, "name": change.name}
+        title = f"{title} {change.name}" if change.within else quoted
     return _now("%(part)s of “%(whole)s”") % {"part": title, "whole": change.within} if change.within else title
 
 
