@@ -7,8 +7,9 @@ one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -180,6 +181,12 @@ TABS = (
                         Privilege.VIEW_CONFIGURATION,
                         ("accounts:account-settings", "accounts:edit-account-settings"),
                     ),
+                    Page(
+                        _("Network Access"),
+                        "accounts:network-access",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("accounts:network-access", "accounts:edit-network-access"),
+                    ),
                 ),
             ),
             Group(
@@ -265,24 +272,27 @@ def _groups_for(tab: Tab, user: User, view_name: str) -> tuple[ShownGroup, ...]:
 
 def links_of(menu: tuple[Link, ...], view_name: str) -> tuple[ShownPage, ...]:
     """The entries of a header menu."""
-    return tuple(
-        ShownPage(link.title, reverse(link.view), link.view == view_name) for link in menu if _is_there(link.view)
-    )
+    return tuple(ShownPage(link.title, reverse(link.view), view_name.startswith(link.view)) for link in menu)
 
 
-def _is_there(view: str) -> bool:
-    try:
-        reverse(view)
-    except NoReverseMatch:
-        return False
-    return True
+def pages_for(user: User) -> list[tuple[Tab, Page]]:
+    """The pages of the menus that the user may see, in their order."""
+    return [(tab, page) for tab in TABS for group in tab.groups for page in group.pages if user.may(page.privilege)]
 
 
 def landing_page(user: User) -> str:
-    """URL of the first page of the menus that the user may see."""
-    for tab in TABS:
-        for group in tab.groups:
-            for page in group.pages:
-                if user.may(page.privilege):
-                    return reverse(page.view)
-    return reverse("accounts:no-pages")
+    """URL of the page that the user chose to begin with; else of the first one of the menus that the user may see."""
+    seen = [page.view for _tab, page in pages_for(user)]
+    if user.landing_page in seen:
+        return reverse(user.landing_page)
+    return reverse(seen[0] if seen else "accounts:no-pages")
+
+
+def title_of(url: str) -> str | Promise:
+    """Title of the page of the menus that an address belongs to; "" if it belongs to none."""
+    try:
+        view_name = resolve(urlsplit(url).path).view_name
+    except Resolver404:
+        return ""
+    pages = (page for tab in TABS for group in tab.groups for page in group.pages)
+    return next((page.title for page in pages if view_name.startswith(page.views)), "")
