@@ -139,12 +139,12 @@ def load_pending(user: User, content: object, *, act: Act = Act.LOAD) -> None:
     changes began is not merged into it afterwards.
     """
     with transaction.atomic():
-        pending = open_pending(user)
-        pending.based_on = committed()
-        pending.save(update_fields=["based_on"])
-        document.load(content, pending, like=pending.based_on)
-        auditing.changed(act, user, before=pending.based_on, after=pending)
-        if not rows.differ(pending.based_on, pending):
+        Configuration.objects.pending().filter(owner=user).delete()
+        newest = committed()
+        pending = commits.new_pending(user, based_on=newest)
+        document.load(content, pending, like=newest)
+        auditing.changed(act, user, before=newest, after=pending)
+        if not rows.differ(newest, pending):
             pending.delete()
 
 

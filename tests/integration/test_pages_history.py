@@ -36,11 +36,11 @@ def change(user: User, client: Client, *, policy: str = "Board", mode: str = "no
     client.post(reverse("tdc:policy-choice", args=[policy_uid(user, policy)]), {"mode": mode})
 
 
-def history(client: Client, **query: object) -> str:
+def history(client: Client, **query: int) -> str:
     return client.get(reverse("configuration:history"), query).content.decode()
 
 
-def compared(client: Client, before: object, after: object) -> str:
+def compared(client: Client, before: int, after: int) -> str:
     return client.get(reverse("configuration:history-compare"), {"from": before, "to": after}).content.decode()
 
 
@@ -142,7 +142,7 @@ def test_any_two_are_compared_in_either_direction(user: User, client: Client) ->
     [(2, 99, "There is no configuration 99."), ("x", 2, "Enter a whole number."), (2, "", "This field is required.")],
 )
 def test_numbers_that_name_no_configuration_are_refused_beside_their_field(
-    client: Client, before: object, after: object, said: str
+    client: Client, before: str | int, after: str | int, said: str
 ) -> None:
     response = client.get(reverse("configuration:history-compare"), {"from": before, "to": after})
     assert response.status_code == 422
