@@ -7,7 +7,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from policies.address_lists import check_member_entry, name_in, reference
 from policies.document import MOST_ENTRIES, check_description
@@ -349,8 +349,8 @@ class ExplainForm(forms.Form):
             "All recipients of the message, separated by comma or new line: conditions may ask who else receives it."
         ),
     )
-    from_address = MailboxField(label=_("From"))
-    reply_to = MailboxField(label=_("Reply-To"))
+    from_address = MailboxField(label=pgettext_lazy("name of a header", "From"))
+    reply_to = MailboxField(label=pgettext_lazy("name of a header", "Reply-To"))
     sender = MailboxField(label=_("Sender header"))
 
     def senders(self) -> Senders:
