@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
@@ -134,6 +135,12 @@ def test_whatever_is_searched_for_is_shown_as_text(query: str) -> None:
     assert "<script>" not in content
     assert "<img src=x" not in content
     assert len(content) < 60_000
+
+
+def test_a_picture_of_a_page_is_served_with_the_static_files() -> None:
+    content = _content(signed_in(person()), _page("incoming-mail-policies"))
+    assert '<img src="/static/docs/policies.png"' in content
+    assert finders.find("docs/policies.png")
 
 
 def test_about_says_what_this_is() -> None:
