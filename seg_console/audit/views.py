@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 from django.views.decorators.http import require_safe
 
 from seg_console.accounts.roles import Privilege
@@ -40,6 +40,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Their target is the number of a configuration.
 OF_A_CONFIGURATION = frozenset({Act.COMMIT, Act.ROLL_BACK})
 OF_DELIVERIES = frozenset({Act.RETRY_DELIVERY})
+# Names that the console gives to rows that have none of their own; nobody can give one of them to another.
+OWN_NAMES = frozenset({gettext_noop("All Other Domains"), gettext_noop("Default"), gettext_noop("Default Policy")})
 
 
 class ShownField(NamedTuple):
@@ -114,7 +116,7 @@ class ShownEntry:
         titles = list(dict.fromkeys(one.title for one in self.objects))
         named = ", ".join(titles[:OBJECTS_NAMED])
         more = max(self.entry.size, len(titles)) - OBJECTS_NAMED
-        if more <= 0:
+        if more <= 0 or not named:
             return named
         return ngettext("%(named)s and %(number)d more", "%(named)s and %(number)d more", more) % {
             "named": named,
@@ -209,8 +211,15 @@ def _title(change: Changed) -> str:
     """`Policy member 2 of “Finance”`: the kind of object, its name, and what it is a part of."""
     title = capfirst(_(change.thing)) if change.thing else ""
     if change.name and change.name.casefold() != change.thing.casefold():
-        title = f"{title} {change.name}" if change.within else f"{title} “{change.name}”"
-    return _("%(part)s of “%(whole)s”") % {"part": title, "whole": change.within} if change.within else title
+        name = _own(change.name)
+        quoted = _("%(kind)s “%(name)s”") % {"kind": title, "name": name}
+        title = f"{title} {name}" if change.within else quoted
+    return _("%(part)s of “%(whole)s”") % {"part": title, "whole": _own(change.within)} if change.within else title
+
+
+def _own(name: str) -> str:
+    """A name that the console gave, in the reader's language; any other as it is."""
+    return _(name) if name in OWN_NAMES else name
 
 
 def _field(change: Changed) -> ShownField:
