@@ -129,7 +129,9 @@ def test_a_role_that_may_not_change_is_refused_every_change_and_nothing_happens(
         reverse("configuration:commit"): {},
         reverse("configuration:abandon"): {},
         reverse("configuration:file"): {"pasted": "{}"},
-        reverse("configuration:file-load"): {"document": '{"format": 1}'},
+        reverse("configuration:file-load"): {"key": "0"},
+        reverse("configuration:reset"): {},
+        reverse("configuration:edit-general-settings"): {"comment_required": "on"},
         reverse("configuration:roll-back", args=[1]): {},
     }
     for url, data in posts.items():
