@@ -40,14 +40,14 @@ MOVES = {"up": -1, "down": 1}
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def add(request: ConsoleRequest) -> HttpResponse:
-    return _edit(request, None)
+    return _edit(request, pending.shown_to(request.user), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    return _edit(request, _policy(shown, uid))
+    return _edit(request, shown, _policy(shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -127,9 +127,8 @@ def preview(request: ConsoleRequest) -> HttpResponse:
     return render(request, "policies/says.html", {"says": _says(form)})
 
 
-def _edit(request: ConsoleRequest, policy: IncomingMailPolicy | None) -> HttpResponse:
+def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPolicy | None) -> HttpResponse:
     """Add (no policy) or edit one: its name, its place, its users."""
-    shown = pending.shown_to(request.user)
     all_policies, lists = in_order(shown), _list_names(shown)
     others = [other for other in all_policies if policy is None or other.uid != policy.uid]
     present = _members_of(shown, policy)

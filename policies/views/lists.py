@@ -67,13 +67,14 @@ def address_lists(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def add_list(request: ConsoleRequest) -> HttpResponse:
-    return _edit(request, None)
+    return _edit(request, pending.shown_to(request.user), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    return _edit(request, _list(pending.shown_to(request.user), uid))
+    shown = pending.shown_to(request.user)
+    return _edit(request, shown, _list(shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -100,8 +101,7 @@ def delete_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     return render(request, "includes/confirm.html", context)
 
 
-def _edit(request: ConsoleRequest, row: AddressList | None) -> HttpResponse:
-    shown = pending.shown_to(request.user)
+def _edit(request: ConsoleRequest, shown: Configuration, row: AddressList | None) -> HttpResponse:
     names = [other.name for other in _lists(shown) if row is None or other.uid != row.uid]
     if request.method != "POST":
         return _edit_page(request, row, AddressListForm(initial=_initial(row), others=names))
