@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
@@ -33,7 +34,9 @@ class SessionEndMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         over = _over(request)
         if over:
-            logout(request)
+            # The session's own data stays until the next sign-in: a form that comes at the same moment as another
+            # request must still find whose it was.
+            request.user = AnonymousUser()
         elif not request.user.is_authenticated:
             over = ended.remembered(request) or _lost(request)
         request.ended_session = over  # type: ignore[attr-defined]  # read by ended.ended_session
@@ -82,17 +85,17 @@ def _over(request: HttpRequest) -> Ended | None:
     """The session that has ended by now, if this request still brings one."""
     store = request.session
     # Asked before the user is: a session whose passphrase was changed elsewhere is emptied by that.
-    user_pk = store.get(SESSION_KEY, "")
-    user = request.user
+    user_pk, key = store.get(SESSION_KEY, ""), sessions.row_key(store)
+    user, now = request.user, timezone.now()
     if isinstance(user, User):
-        now = timezone.now()
         if not sessions.has_row(store):
             sessions.begin(store, user, agent=request.headers.get("User-Agent", ""), now=now)
             return None
         reason = sessions.is_over(store, user, is_activity=_is_activity(request), now=now)
         return Ended(reason, user_pk) if reason else None
     if user_pk:
-        # Locked, deleted, or signed with a passphrase that is no longer the account's.
+        # Locked, deleted, or signed with a passphrase that is no longer the account's; for good.
+        sessions.close(key, now)
         return Ended(End.ENDED, user_pk)
     return None
 

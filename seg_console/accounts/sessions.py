@@ -114,11 +114,15 @@ def end_all(user: User, *, but: SessionBase | None = None, now: datetime | None 
     return _end(rows.exclude(pk=kept) if kept else rows, End.ENDED, now or timezone.now())
 
 
+def close(key: UUID | None, now: datetime, reason: End = End.ENDED) -> None:
+    """End the session of this row, if it has one, for a reason that is recorded elsewhere."""
+    if key is not None:
+        _end(ConsoleSession.objects.filter(pk=key), reason, now)
+
+
 def sign_out(store: SessionBase, now: datetime) -> None:
     """Note that a session was left by logging out; its store is Django's to empty."""
-    key = row_key(store)
-    if key is not None:
-        _end(ConsoleSession.objects.filter(pk=key), End.SIGNED_OUT, now)
+    close(row_key(store), now, End.SIGNED_OUT)
 
 
 def end_idle(now: datetime, *, only: ConsoleSession | None = None) -> int:

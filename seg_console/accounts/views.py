@@ -77,6 +77,8 @@ class SignInView(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         with transaction.atomic():
+            # Nothing of an earlier session goes on, not even one's own.
+            self.request.session.flush()
             response = super().form_valid(form)
             signing_in.signed_in(user)
             agent = self.request.headers.get("User-Agent", "")

@@ -497,6 +497,24 @@ def test_a_second_tab_that_found_the_end_first_takes_nothing_from_the_form(clien
     assert carried.unseal(_hidden(response.content.decode(), "carried"))
 
 
+def test_two_requests_at_the_moment_of_the_end_both_know_whose_session_it_was(client: Client, user: User) -> None:
+    other = Client()
+    other.cookies[settings.SESSION_COOKIE_NAME] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    _rest(client, 40 * MINUTE)
+    client.get(PAGE)
+    response = other.post(reverse("smtp-routes:add"), {"domain": "late.example"})
+    kept = carried.unseal(_hidden(response.content.decode(), "carried"))
+    assert kept
+    assert kept.user_pk == str(user.pk)
+
+
+def test_an_unlocked_account_does_not_get_its_old_session_back(client: Client, user: User) -> None:
+    User.objects.filter(pk=user.pk).update(locked_at=timezone.now())
+    assert _page(client) == 302
+    User.objects.filter(pk=user.pk).update(locked_at=None)
+    assert _page(client) == 302
+
+
 # Signing in
 
 
