@@ -32,6 +32,8 @@ NOT_SHOWN = {"script", "style", "svg"}
 # The product's own name, what the protocol and the original call things, and what a person types as it stands.
 ALLOWED = ["SEG Console", "the.tdc.queue", "user@example.com", "list:", "CLI", "GUI"]
 WORD = re.compile(r"[A-Za-z]{2,}")
+SENTENCE = re.compile(r"[A-Z][a-z]+(?: [A-Za-z]+)+|[A-Z][a-z]+[.!?:…]$")
+SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
 
 GETTEXT = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "npgettext", "pgettext"} | {
     alias for names in ALIASES.values() for alias in names
@@ -186,6 +188,11 @@ def _name(node: ast.expr) -> str:
     return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
 
 
+def words_of_script(source: str) -> list[str]:
+    """Texts in quotation marks that read like words for people. Words stand in the page, where they are translated."""
+    return [text for text in re.findall(r"""["'`]([^"'`\n]*)["'`]""", source) if SENTENCE.match(text)]
+
+
 def _id(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -198,6 +205,16 @@ def test_a_template_says_nothing_outside_gettext(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=_id)
 def test_a_module_shows_nothing_outside_gettext(path: Path) -> None:
     assert words_of_module(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=_id)
+def test_a_script_says_nothing_of_its_own(path: Path) -> None:
+    assert words_of_script(path.read_text()) == []
+
+
+def test_the_reader_of_scripts_itself() -> None:
+    source = """said.textContent = "Row moved up."; all("details.menu > a"); key === "ArrowUp"; use('Done.')"""
+    assert words_of_script(source) == ["Row moved up.", "Done."]
 
 
 @pytest.mark.parametrize(
