@@ -62,6 +62,14 @@ def documented() -> dict[str, Any]:
     return {
         "format": 1,
         "threat_defense_connector": {"enabled": True, "message_intake_address": sample_events.INTAKE},
+        "address_lists": [
+            {
+                "name": "Partners",
+                "description": "Whoever we exchange orders with; kept by Purchasing, looked through every quarter",
+                "entries": ["@.partner.example", "@supplier.example", LONG_ADDRESS],
+            },
+            {"name": "VIP", "description": "", "entries": ["ceo@corp.example"]},
+        ],
         "incoming_mail_policies": [
             policy("Executives", "ceo@corp.example", "cfo@corp.example", mode="default"),
             policy("Finance", "@finance.corp.example", LONG_ADDRESS, mode="custom", address=CUSTOM),

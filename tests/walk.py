@@ -9,6 +9,7 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from policies.models import AddressList
 from seg_console.accounts.models import ConsoleSession, User
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
@@ -27,11 +28,16 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "accounts:end-session": lambda user: [_session(user)],
     "accounts:lock-user": lambda user: [_another(user)],
     "accounts:unlock-user": lambda user: [_another(user)],
+    "address-lists:delete": lambda user: [_uid(AddressList, user)],
+    "address-lists:edit": lambda user: [_uid(AddressList, user)],
+    "configuration:history-changes": lambda user: [3],
+    "configuration:history-export": lambda user: [3],
     "configuration:roll-back": lambda user: [1],
     "help:page": lambda user: ["incoming-mail-policies"],
     "monitor:delivery-status-details": lambda user: ["partner.example"],
     "monitor:delivery-status-retry": lambda user: ["partner.example"],
     "monitor:message-tracking-details": lambda user: [sample_system.TOLD_MID],
+    "policies:copy": lambda user: [_policy(user)],
     "policies:delete": lambda user: [_policy(user)],
     "policies:edit": lambda user: [_policy(user)],
     "recipient-access:delete": lambda user: [_uid(RecipientAccess, user)],
@@ -45,6 +51,7 @@ ASKED = (
     ("monitor:message-tracking", "?search=1"),
     ("monitor:message-tracking", "?search=1&sender_operator=contains&sender=nobody.at.all"),
     ("monitor:message-tracking-details", "?events=all"),
+    ("help:search", "?q=commit"),
     ("policies:list", "?address=ceo@corp.example&side=recipient"),
 )
 

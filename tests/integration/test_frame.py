@@ -1,0 +1,177 @@
+"""The frame of every page: strict policy, queries, error pages that say what to do, and menus as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from seg_console.accounts.models import User
+from seg_console.accounts.roles import Privilege, Role
+from seg_console.ui.errors import bad_request, server_error
+from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownGroup, ShownPage, ShownTab
+from tests import failing_urls, sample_system, walk
+from tests.pages import configured, person, signed_in
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore:No directory at"),
+    pytest.mark.usefixtures("redis"),
+]
+
+INLINE = re.compile(r"<[^>]+\s(?:style|on[a-z]+)\s*=|<style|<script(?![^>]*\ssrc=)", re.IGNORECASE)
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+}
+
+# Queries of each page of the menus for the administrator of tests.sample_system: session, user, the session's record,
+# pending changes, and the page's own.
+QUERIES = {
+    "monitor:overview": 8,
+    "monitor:delivery-status": 6,
+    "monitor:message-tracking": 5,
+    "policies:list": 14,
+    "address-lists:list": 10,
+    "mail-policy-settings:view": 8,
+    "recipient-access:list": 8,
+    "tdc:settings": 8,
+    "smtp-routes:list": 8,
+    "configuration:file": 5,
+    "configuration:history": 6,
+    "configuration:general-settings": 6,
+    "accounts:users": 5,
+    "accounts:account-settings": 6,
+    "accounts:network-access": 6,
+    "audit-log:search": 5,
+    "accounts:active-sessions": 5,
+    "accounts:change-passphrase": 4,
+    "accounts:preferences": 4,
+    "help:contents": 4,
+    "help:about": 4,
+}
+
+
+def assert_strict(response: Any) -> None:
+    assert {part.strip() for part in response["Content-Security-Policy"].split(";")} == POLICY
+    assert INLINE.findall(response.content.decode()) == []
+
+
+def test_every_page_has_the_strict_policy_and_nothing_inline() -> None:
+    people = sample_system.fill()
+    client = signed_in(people[Role.ADMINISTRATOR])
+    for address in walk.pages(people[Role.ADMINISTRATOR]):
+        assert_strict(client.get(address))
+    assert_strict(Client().get(reverse("accounts:sign-in")))
+
+
+@pytest.mark.parametrize(("address", "status"), failing_urls.ADDRESSES.items())
+def test_error_pages_are_in_the_frame_strict_and_lead_on(address: str, status: int, settings: Settings) -> None:
+    settings.ROOT_URLCONF = "tests.failing_urls"
+    configured()
+    client = signed_in(person())
+    client.raise_request_exception = False
+    response = client.get(address)
+    assert response.status_code == status
+    assert_strict(response)
+    content = response.content.decode()
+    assert 'class="brand"' in content
+    assert f'href="{reverse("accounts:home")}">Go to the first page' in content
+    assert "Nothing was changed" in content or "was not saved" in content
+
+
+@pytest.mark.parametrize("answer", [bad_request, server_error])
+def test_errors_that_the_database_may_have_caused_do_not_ask_it(
+    answer: Callable[[Any], Any], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        content = answer(None).content.decode()
+    assert "gw1.corp.example" in content
+    assert "Login</a>" not in content
+
+
+def test_opening_an_address_that_takes_only_a_button_says_so_and_does_nothing() -> None:
+    configured()
+    response = signed_in(person()).get(reverse("monitor:delivery-status-retry-all"))
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+    assert "This address only takes what a button sends" in response.content.decode()
+
+
+def test_a_program_that_asks_for_no_page_gets_the_bare_refusal() -> None:
+    configured()
+    client = signed_in(person())
+    response = client.get(reverse("monitor:delivery-status-retry-all"), headers={"Accept": "application/json"})
+    assert (response.status_code, response.content) == (405, b"")
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_header_menus_lead_every_role_to_pages_it_gets(role: Role) -> None:
+    configured()
+    client = signed_in(person(role))
+    content = client.get(reverse("accounts:home"), follow=True).content.decode()
+    for link in (*OPTIONS, *HELP_AND_SUPPORT):
+        assert f'<a href="{reverse(link.view)}">{link.title}</a>' in content
+        assert client.get(reverse(link.view)).status_code == 200
+
+
+def test_online_help_is_the_page_that_explains_the_one_shown() -> None:
+    configured()
+    content = signed_in(person()).get(reverse("monitor:delivery-status")).content.decode()
+    assert f'<a href="{reverse("help:page", args=["delivery-status"])}">Online Help</a>' in content
+
+
+def test_nothing_pending_is_words_and_something_pending_a_link() -> None:
+    people = sample_system.fill()
+    overview = reverse("monitor:overview")
+    content = signed_in(people[Role.ADMINISTRATOR]).get(overview).content.decode()
+    assert f'<a id="commit" class="commit pending" href="{reverse("configuration:uncommitted-changes")}">' in content
+    content = signed_in(person(name="newcomer")).get(overview).content.decode()
+    assert '<span id="commit" class="commit idle">No Changes Pending</span>' in content
+
+
+def _tab(*pages_in_groups: int) -> ShownTab:
+    groups = (ShownGroup("G", (ShownPage("P", "/", False),) * pages) for pages in pages_in_groups)
+    return ShownTab("T", tuple(groups))
+
+
+@pytest.mark.parametrize(
+    ("groups", "columns"),
+    [((1,), 1), ((1, 1, 1), 1), ((12,), 1), ((2, 4), 2), ((3, 3, 2), 2), ((3, 4, 4, 3), 3), ((9, 9, 9, 9), 3)],
+)
+def test_a_long_drop_down_is_set_in_columns_between_its_groups(groups: tuple[int, ...], columns: int) -> None:
+    assert _tab(*groups).columns == columns
+
+
+def test_each_page_of_the_menus_asks_a_fixed_number_of_queries() -> None:
+    user = sample_system.fill()[Role.ADMINISTRATOR]
+    assert all(user.may(privilege) for privilege in Privilege)
+    asked = {}
+    for view in (*(page.view for page in walk.MENU), *(link.view for link in (*OPTIONS, *HELP_AND_SUPPORT))):
+        asked[view] = _queries(user, view)
+    assert asked == QUERIES
+
+
+def _queries(user: User, view: str) -> int:
+    client = signed_in(user)
+    # What is kept between requests (the running configuration, the session's time) is there the second time.
+    client.get(reverse(view))
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert client.get(reverse(view)).status_code == 200
+    return len(queries)
