@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
-from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -47,7 +46,6 @@ class SignInView(LoginView):
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
-    _is_throttled = False
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         # A region asked for after the session ended must not be filled with this form: the whole page goes to sign-in
@@ -71,7 +69,7 @@ class SignInView(LoginView):
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         name = cast(SignInForm, form).attempted_username
         if name:
-            signing_in.failed(name, throttled=self._is_throttled)
+            signing_in.failed(name, throttled=signing_in.was_throttled(self.request))
         return super().form_invalid(form)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -92,12 +90,6 @@ class SignInView(LoginView):
             return response
         self.request.session[CARRIED] = self.request.POST[CARRIED]
         return redirect("accounts:submit-again")
-
-    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
-        # Asked before the attempt: the failure that brings the throttling on was an attempt itself.
-        credentials = {"username": request.POST.get("username", "")}
-        self._is_throttled = not AxesProxyHandler.is_allowed(request, credentials)
-        return super().post(request, *args, **kwargs)
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         """The page asked for, if it is one of ours; never this one, which would send for itself."""
