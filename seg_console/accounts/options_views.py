@@ -97,7 +97,11 @@ def preferences(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_preferences(request: ConsoleRequest) -> HttpResponse:
     user = request.user
-    context: dict[str, Any] = {"title": _("Edit Preferences"), "cancel_url": reverse("accounts:preferences")}
+    context: dict[str, Any] = {
+        "title": _("Edit Preferences"),
+        "cancel_url": reverse("accounts:preferences"),
+        "at_once": True,
+    }
     if request.method != "POST":
         return render(request, "includes/simple_form.html", context | {"form": PreferencesForm(user=user)})
     before = _in_english(user)
