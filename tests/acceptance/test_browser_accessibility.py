@@ -1,0 +1,101 @@
+"""axe-core looks at every page of each role, refused forms, error pages and sign-in, in both colour schemes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from seg_console.accounts.models import User
+from seg_console.accounts.roles import Role
+from tests import failing_urls, sample_system, walk
+from tests.browser import BROWSER_MARKS, carry_session, watched_page
+
+pytestmark = [*BROWSER_MARKS, pytest.mark.timeout(900)]
+AXE = Axe()
+# Only the colours differ between the schemes.
+COLOURS = """axe.run(document, {runOnly: ['color-contrast'], resultTypes: ['violations']})
+    .then(found => found.violations)"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds on the page as it stands, one line for each element."""
+    found = cast(list[dict[str, Any]], AXE.run(page).response["violations"])
+    page.emulate_media(color_scheme="dark")
+    found += page.evaluate(COLOURS)
+    page.emulate_media(color_scheme="light")
+    return [
+        f"{page.url}: {rule['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def test_every_page_with_an_argument_is_walked() -> None:
+    assert walk.unknown() == set()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_axe_finds_nothing_on_any_page_of_a_role(role: Role, browser: Browser, live_server: LiveServer) -> None:
+    user = sample_system.fill()[role]
+    found: list[str] = []
+    with watched_page(browser, live_server) as page:
+        page.goto("/sign-in/")
+        found += violations(page)
+        carry_session(page, user)
+        for address in walk.pages(user):
+            page.goto(address)
+            found += violations(page)
+    assert found == []
+
+
+@pytest.fixture
+def administrator() -> User:
+    return sample_system.fill()[Role.ADMINISTRATOR]
+
+
+def test_axe_finds_nothing_on_error_pages(
+    browser: Browser, live_server: LiveServer, administrator: User, settings: Settings
+) -> None:
+    settings.ROOT_URLCONF = "tests.failing_urls"
+    found: list[str] = []
+    with watched_page(browser, live_server) as page:
+        page.goto("/failing/500/")
+        carry_session(page, administrator)
+        for address, status in failing_urls.ADDRESSES.items():
+            answer = page.goto(address)
+            assert answer is not None
+            assert answer.status == status
+            found += violations(page)
+    assert found == []
+
+
+def test_axe_finds_nothing_on_refused_forms_and_open_menus(
+    browser: Browser, live_server: LiveServer, administrator: User
+) -> None:
+    found: list[str] = []
+    with watched_page(browser, live_server) as page:
+        page.goto("/sign-in/")
+        page.locator("main form").first.evaluate("form => { form.noValidate = true; form.requestSubmit() }")
+        page.locator(".message.error").wait_for()
+        found += violations(page)
+        carry_session(page, administrator)
+        for address in ("/mail-policies/incoming/add/", "/network/smtp-routes/add/"):
+            page.goto(address)
+            page.locator("main form").first.evaluate("form => form.requestSubmit()")
+            page.locator(".field-error").first.wait_for()
+            assert page.locator(".message.error").evaluate("box => box === document.activeElement")
+            found += violations(page)
+        page.goto("/mail-policies/incoming/")
+        page.locator("a.cell[hx-get]").first.click()
+        page.locator(".cell-form").wait_for()
+        found += violations(page)
+        summaries = page.locator("details.menu > summary")
+        for place in range(summaries.count()):
+            summaries.nth(place).click()
+            found += violations(page)
+    assert found == []
