@@ -1,78 +1,32 @@
 """Taking responsibility: a batch of finished messages becomes rows in one transaction, and only then is any of them
 answered with 250 (docs/flow.md).
 
-What a message becomes is worked out first, as plain values; then it is written with a number of queries that does
-not depend on the size of the batch.
+What a message becomes is worked out first, as plain values (gateway.planning); then it is written with a number of
+queries that does not depend on the size of the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import TypeAlias
 
 from django.db import transaction
 
-from policies.matching import Part, PolicyTable, Senders
-from policies.running import policy_table
-from seg_console.config.running import Running
-from seg_console.delivery.enqueue import DeliverySpec, enqueue
-from seg_console.delivery.ordinary import specs_for
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer, gateway_headers
+from seg_console.delivery.enqueue import enqueue
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer
+from seg_console.gateway.planning import Piece, Plan, Rulebook, plan_all
 from seg_console.mail import events, ids
 from seg_console.mail.bulk import insert_many
-from seg_console.mail.headers import Headers, read_headers
 from seg_console.mail.models import Body, Message, Recipient
 from seg_console.mail.record import record
 from seg_console.mail.values import Direction, MessageState, RecipientState, Verdict
-from tdc.copies import copy_spec
-from tdc.running import Connector, connector
 
 # What the database's columns hold; a longer header is cut for display, never in the message itself.
 _HEADER_LENGTH = 998
 
 Row: TypeAlias = tuple[object, ...]
 Happening: TypeAlias = Arrival | Abandoned | events.Event
-
-
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """The part of the running configuration that decides where a message goes, and this gateway's own name."""
-
-    table: PolicyTable
-    connector: Connector
-    hostname: str
-    zone: tzinfo
-
-    @classmethod
-    def of(cls, running: Running, *, hostname: str, zone: tzinfo) -> Rulebook:
-        return cls(running.value(policy_table), running.value(connector), hostname, zone)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One MID that will be delivered: the whole message, or one splinter of it."""
-
-    mid: int
-    part: Part
-    recipients: tuple[str, ...]  # index is the RID
-    intake_address: str | None
-    deliveries: tuple[DeliverySpec, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What one arrival becomes. A message that is not split has one piece, under the MID it came in with."""
-
-    arrival: Arrival
-    headers: Headers
-    content: bytes
-    pieces: tuple[_Piece, ...]
-
-    @property
-    def is_split(self) -> bool:
-        return len(self.pieces) > 1
 
 
 def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) -> None:
@@ -82,55 +36,14 @@ def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) ->
     of the batch exists. When it returns, every arrival in the batch may be answered with 250.
     """
     with transaction.atomic():
-        plans = _plan_all([each for each in happenings if isinstance(each, Arrival)], rules)
+        plans = plan_all(
+            [each for each in happenings if isinstance(each, Arrival)],
+            rules,
+            new_mids=lambda needed: ids.take("MID", needed),
+        )
         _insert_messages(plans, [each for each in happenings if isinstance(each, Abandoned)])
         record(_events(happenings, {plan.arrival.message.mid: plan for plan in plans}))
         enqueue([spec for plan in plans for piece in plan.pieces for spec in piece.deliveries], now=now)
-
-
-def _plan_all(arrivals: Sequence[Arrival], rules: Rulebook) -> list[_Plan]:
-    """Match every recipient; the new MIDs of all splits come from one block."""
-    read = [(arrival, read_headers(arrival.message.content)) for arrival in arrivals]
-    splits = [_split(arrival, headers, rules.table) for arrival, headers in read]
-    needed = sum(len(parts) for parts in splits if len(parts) > 1)
-    fresh = iter(ids.take("MID", needed)) if needed else iter(())
-    return [
-        _plan(arrival, headers, parts, rules, fresh) for (arrival, headers), parts in zip(read, splits, strict=True)
-    ]
-
-
-def _split(arrival: Arrival, headers: Headers, table: PolicyTable) -> list[Part]:
-    message = arrival.message
-    senders = Senders(message.envelope_sender, headers.from_address, headers.reply_to, headers.sender)
-    return table.split(senders, message.recipients)
-
-
-def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> _Plan:
-    message = arrival.message
-    above = gateway_headers(
-        arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.connector.add_sender_ip_header
-    )
-    content = above + message.content
-    mids = [message.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
-    pieces = [
-        _piece(
-            mid,
-            part,
-            tuple(message.recipients[rid] for rid in part.rids),
-            intake_address=rules.connector.choice_for(part.policy.uid),
-            size=len(content),
-        )
-        for mid, part in zip(mids, parts, strict=True)
-    ]
-    return _Plan(arrival, headers, content, tuple(pieces))
-
-
-def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, intake_address: str | None, size: int) -> _Piece:
-    """One delivery per recipient domain for the original, and one for the copy."""
-    deliveries = specs_for(mid=mid, recipients=recipients, size=size)
-    if intake_address is not None:
-        deliveries.append(copy_spec(mid=mid, intake_address=intake_address, size=size))
-    return _Piece(mid, part, recipients, intake_address, tuple(deliveries))
 
 
 # Left out of a row: what is null until something happens.
@@ -142,7 +55,7 @@ _MESSAGE = (
 )
 
 
-def _insert_messages(plans: Sequence[_Plan], abandoned: Sequence[Abandoned]) -> None:
+def _insert_messages(plans: Sequence[Plan], abandoned: Sequence[Abandoned]) -> None:
     insert_many(Body, ("mid", "content"), [(plan.arrival.message.mid, plan.content) for plan in plans])
     rows = [row for plan in plans for row in _message_rows(plan)]
     insert_many(Message, _MESSAGE, [*rows, *(_abandoned_row(each) for each in abandoned)])
@@ -158,7 +71,7 @@ def _insert_messages(plans: Sequence[_Plan], abandoned: Sequence[Abandoned]) -> 
     )
 
 
-def _message_rows(plan: _Plan) -> list[Row]:
+def _message_rows(plan: Plan) -> list[Row]:
     mid, at = plan.arrival.message.mid, plan.arrival.received_at
     if not plan.is_split:
         return [_piece_row(plan, plan.pieces[0], parent=None)]
@@ -169,7 +82,7 @@ def _message_rows(plan: _Plan) -> list[Row]:
     return [root, *(_piece_row(plan, piece, parent=mid) for piece in plan.pieces)]
 
 
-def _piece_row(plan: _Plan, piece: _Piece, *, parent: int | None) -> Row:
+def _piece_row(plan: Plan, piece: Piece, *, parent: int | None) -> Row:
     mid, peer = plan.arrival.message.mid, plan.arrival.peer
     icid = peer.icid if parent is None else 0
     return (
@@ -191,7 +104,7 @@ def _host(peer: Peer) -> Row:
     return (peer.interface, peer.interface_ip, peer.remote_ip, peer.reverse_dns, peer.verified)
 
 
-def _summary(plan: _Plan) -> Row:
+def _summary(plan: Plan) -> Row:
     headers = plan.headers
     subject = None if headers.subject is None else headers.subject[:_HEADER_LENGTH]
     return (
@@ -202,7 +115,7 @@ def _summary(plan: _Plan) -> Row:
     )
 
 
-def _events(happenings: Sequence[Happening], plans: dict[int, _Plan]) -> list[events.Event]:
+def _events(happenings: Sequence[Happening], plans: dict[int, Plan]) -> list[events.Event]:
     """Everything in the order in which the listener saw it."""
     happened: list[events.Event] = []
     for each in happenings:
@@ -216,7 +129,7 @@ def _events(happenings: Sequence[Happening], plans: dict[int, _Plan]) -> list[ev
     return happened
 
 
-def _arrival_events(plan: _Plan) -> Iterator[events.Event]:
+def _arrival_events(plan: Plan) -> Iterator[events.Event]:
     yield _received_event(plan)
     at, sender = plan.arrival.received_at, plan.arrival.message.envelope_sender
     for piece in plan.pieces:
@@ -241,7 +154,7 @@ def _arrival_events(plan: _Plan) -> Iterator[events.Event]:
         yield events.Finished(mid=plan.arrival.message.mid, at=at)
 
 
-def _received_event(plan: _Plan) -> events.Received:
+def _received_event(plan: Plan) -> events.Received:
     peer, message, headers = plan.arrival.peer, plan.arrival.message, plan.headers
     return events.Received(
         mid=message.mid,

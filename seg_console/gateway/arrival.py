@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from email.utils import format_datetime
 
@@ -28,6 +28,14 @@ class Arrival:
     peer: Peer
     received_at: datetime
     message: ReceivedMessage
+
+
+def with_domains(message: ReceivedMessage, *, own: str) -> ReceivedMessage:
+    """`postmaster` without a domain is the postmaster of our `own`; only he comes without one."""
+    if all("@" in recipient for recipient in message.recipients):
+        return message
+    whole = tuple(each if "@" in each else f"{each}@{own}" for each in message.recipients)
+    return replace(message, recipients=whole)
 
 
 def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip: bool) -> bytes:

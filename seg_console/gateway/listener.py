@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from weakref import WeakKeyDictionary
 
@@ -18,9 +18,10 @@ import dns.resolver
 from django.db import connection as database
 
 from seg_console.config import running
-from seg_console.gateway.accept import Happening, Rulebook, store
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer
+from seg_console.gateway.accept import Happening, store
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_domains
 from seg_console.gateway.document import Listener as ListenerSettings
+from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns
 from seg_console.gateway.running import listener as listener_settings
@@ -191,12 +192,8 @@ class Listener:
         return running.held().value(recipient_access).decide(recipient)
 
     def _with_domains(self, message: ReceivedMessage) -> ReceivedMessage:
-        """`postmaster` without a domain is the postmaster of the first accepted domain; only he comes without one."""
-        if all("@" in recipient for recipient in message.recipients):
-            return message
         own = running.held().value(recipient_access).own_domain or self._identity.hostname
-        whole = tuple(each if "@" in each else f"{each}@{own}" for each in message.recipients)
-        return replace(message, recipients=whole)
+        return with_domains(message, own=own)
 
     def _settings(self) -> ListenerSettings:
         return running.held().value(listener_settings)

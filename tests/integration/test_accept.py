@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 
 from seg_console.config import running
 from seg_console.delivery.models import Delivery
-from seg_console.gateway.accept import Rulebook, store
+from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
+from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, ReceivedMessage
 from seg_console.mail.models import Body, Message, Recipient, TrackingEvent
 from tests import running_configuration as configuration

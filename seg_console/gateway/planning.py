@@ -1,0 +1,103 @@
+"""What a finished message becomes, as plain values: its policies, its parts, their deliveries. Nothing is stored here.
+
+Acceptance writes the plans down; Trace only shows them, so what it says is what would happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from policies.matching import Part, PolicyTable, Senders
+from policies.running import policy_table
+from seg_console.config.running import Running
+from seg_console.delivery.enqueue import DeliverySpec
+from seg_console.delivery.ordinary import specs_for
+from seg_console.gateway.arrival import Arrival, gateway_headers
+from seg_console.mail.headers import Headers, read_headers
+from tdc.copies import copy_spec
+from tdc.running import Connector, connector
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The part of the running configuration that decides where a message goes, and this gateway's own name."""
+
+    table: PolicyTable
+    connector: Connector
+    hostname: str
+    zone: tzinfo
+
+    @classmethod
+    def of(cls, running: Running, *, hostname: str, zone: tzinfo) -> Rulebook:
+        return cls(running.value(policy_table), running.value(connector), hostname, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One MID that will be delivered: the whole message, or one splinter of it."""
+
+    mid: int
+    part: Part
+    recipients: tuple[str, ...]  # index is the RID
+    intake_address: str | None
+    deliveries: tuple[DeliverySpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one arrival becomes. A message that is not split has one piece, under the MID it came in with."""
+
+    arrival: Arrival
+    headers: Headers
+    content: bytes
+    pieces: tuple[Piece, ...]
+
+    @property
+    def is_split(self) -> bool:
+        return len(self.pieces) > 1
+
+
+def plan_all(arrivals: Sequence[Arrival], rules: Rulebook, *, new_mids: Callable[[int], Iterable[int]]) -> list[Plan]:
+    """Match every recipient. `new_mids(n)` gives the n MIDs of all the parts of messages that split, in one block."""
+    read = [(arrival, read_headers(arrival.message.content)) for arrival in arrivals]
+    splits = [rules.table.split(senders_of(arrival, headers), arrival.message.recipients) for arrival, headers in read]
+    needed = sum(len(parts) for parts in splits if len(parts) > 1)
+    fresh = iter(new_mids(needed)) if needed else iter(())
+    return [
+        _plan(arrival, headers, parts, rules, fresh) for (arrival, headers), parts in zip(read, splits, strict=True)
+    ]
+
+
+def senders_of(arrival: Arrival, headers: Headers) -> Senders:
+    """Who the message says it is from, as policies ask it."""
+    return Senders(arrival.message.envelope_sender, headers.from_address, headers.reply_to, headers.sender)
+
+
+def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> Plan:
+    message = arrival.message
+    above = gateway_headers(
+        arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.connector.add_sender_ip_header
+    )
+    content = above + message.content
+    mids = [message.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
+    pieces = [
+        _piece(
+            mid,
+            part,
+            tuple(message.recipients[rid] for rid in part.rids),
+            intake_address=rules.connector.choice_for(part.policy.uid),
+            size=len(content),
+        )
+        for mid, part in zip(mids, parts, strict=True)
+    ]
+    return Plan(arrival, headers, content, tuple(pieces))
+
+
+def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, intake_address: str | None, size: int) -> Piece:
+    """One delivery per recipient domain for the original, and one for the copy."""
+    deliveries = specs_for(mid=mid, recipients=recipients, size=size)
+    if intake_address is not None:
+        deliveries.append(copy_spec(mid=mid, intake_address=intake_address, size=size))
+    return Piece(mid, part, recipients, intake_address, tuple(deliveries))
