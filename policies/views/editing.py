@@ -142,8 +142,10 @@ def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPol
     members, opened = member_forms(data=request.POST, lists=lists), _opened(request)
     if any(name in request.POST for name in RESHAPING):
         typed = PolicyForm(others=named, initial={name: form[name].value() for name in form.fields})
-        values, opened = _reshaped(members, opened, request)
-        return _edit_page(request, policy, typed, member_forms(initial=values, lists=lists), opened, lists)
+        values, shown_open = _reshaped(members, opened, request)
+        members = member_forms(initial=values, lists=lists)
+        focus = max(shown_open - opened, default=None)
+        return _edit_page(request, policy, typed, members, shown_open, lists, focus=focus)
     if not (form.is_valid() & members.is_valid()):
         return _edit_page(request, policy, form, members, opened, lists, status=422)
     uid = policy.uid if policy else uuid.uuid4()
@@ -178,13 +180,17 @@ def _edit_page(
     lists: ListNames,
     *,
     status: int = 200,
+    focus: int | None = None,
 ) -> HttpResponse:
+    """`opened`: places of the rows of users whose fields show; `focus`: of the one that was opened just now."""
     refused = members.is_bound and not members.is_valid()
     context = {
         "title": _("Edit Incoming Mail Policy") if policy else _("Add Incoming Mail Policy"),
         "policy": policy,
         "form": form,
         "members": members,
+        "focus": focus,
+        "reshaped": any(name in request.POST for name in RESHAPING),
         "users": [_user(member, at, opened) for at, member in enumerate(members.forms)],
         "members_refused": refused,
         "list_names": list(lists.values()),

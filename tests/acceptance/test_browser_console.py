@@ -85,7 +85,7 @@ def test_a_policy_is_added_with_two_rows_of_users(page: Page) -> None:
     page.get_by_role("link", name="Add Policy…").click()
     page.get_by_label("Policy Name").fill("Sales")
     page.get_by_label("Insert Before Policy").select_option(label="1 (Finance)")
-    page.get_by_label("Recipients", exact=True).fill("@sales.corp.example")
+    page.get_by_role("textbox", name="Recipients", exact=True).fill("@sales.corp.example")
     page.get_by_role("button", name="Add User…").click()
     page.get_by_label("Following Senders", exact=True).nth(1).check()
     page.get_by_label("Senders", exact=True).nth(1).fill("@customer.example, @.customer.example")
