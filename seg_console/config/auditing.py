@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from django.utils import translation
 
 from seg_console.audit.models import Act
-from seg_console.audit.record import MOST_CHANGES, Changed, record
+from seg_console.audit.record import Changed, record
 from seg_console.config import rows
 from seg_console.config.changes import (
     Change,
+    Comparison,
     FieldChange,
     Ranks,
     Text,
@@ -69,22 +70,20 @@ def changed(
 ) -> None:
     """Record an act that made one whole set of another: the beginning of what differs, and how many objects do."""
     with translation.override("en"):
-        found = compare(before, after, most=MOST_CHANGES)
-        size = found.size.added + found.size.changed + found.size.removed
-        record(
-            act,
-            by=user,
-            target=target,
-            detail=detail,
-            changes=_changed(found.shown),
-            more_changes=found.left_out,
-            size=size,
-        )
+        compared(act, user, compare(before, after), target=target, detail=detail)
 
 
-def committed(author: User | None, *, before: Configuration, after: Configuration) -> None:
-    """Record that `after` followed `before` as the committed set."""
-    changed(Act.COMMIT, author, before=before, after=after, target=str(after.number), detail=after.comment)
+def compared(act: Act, user: User | None, found: Comparison, *, target: str = "", detail: str = "") -> None:
+    """Record an act by the comparison of the sets before and after it, made with the labels in English."""
+    record(
+        act,
+        by=user,
+        target=target,
+        detail=detail,
+        changes=_changed(found.shown),
+        more_changes=found.left_out,
+        size=found.size.added + found.size.changed + found.size.removed,
+    )
 
 
 def _to_be(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -74,6 +74,9 @@ class Size:
     removed: int
 
 
+NOTHING = Size(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What differs between two sets, as far as people read: `left_out` objects more differ than are `shown`."""
@@ -83,10 +86,16 @@ class Comparison:
     size: Size
 
 
-def compare(before: Configuration, after: Configuration, *, most: int = MOST_SHOWN) -> Comparison:
-    """What differs, at most `most` objects of it. The number of queries does not depend on the sets' size, nor the
+def compare(before: Configuration, after: Configuration) -> Comparison:
+    """What differs, at most MOST_SHOWN objects of it. The number of queries does not depend on the sets' size, nor the
     time much on how many objects differ."""
-    found = comparison.differing(before, after, most=most)
+    return comparison_of(comparison.differing(before, after, most=MOST_SHOWN), before=before, after=after)
+
+
+def comparison_of(
+    found: Sequence[Differing], *, before: Configuration, after: Configuration, most: int = MOST_SHOWN
+) -> Comparison:
+    """The readable form of what `comparison.differing` found between two sets."""
     shown = {one.model: one.uids for one in _fitting(found, most)}
     difference = comparison.pairs(before, after, ((one.model, shown[one.model]) for one in found))
     described = tuple(describe(difference, before=before, after=after))

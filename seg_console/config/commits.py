@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from seg_console.config import document, registry, rows
-from seg_console.config.changes import Size, compare
+from seg_console.audit.models import Act
+from seg_console.config import auditing, document, registry, rows
+from seg_console.config.changes import NOTHING, Size, comparison_of
+from seg_console.config.comparison import Differing
 from seg_console.config.document import Print
 from seg_console.config.general import general_settings
 from seg_console.config.located import located
@@ -35,7 +37,7 @@ def ensure_initial() -> Configuration:
         with transaction.atomic():
             first = new_pending(None, based_on=None)
             found = document.load(document.initial(), first)
-            number(first, 1, document.prints(found), comment="", author=None)
+            number(first, 1, document.prints(found))
     except IntegrityError:
         pass  # another process was first; its set is there now
     return Configuration.objects.committed()[0]
@@ -57,17 +59,41 @@ def lock() -> Configuration:
     return Configuration.objects.committed()[0]
 
 
-def number(
-    pending: Configuration, value: int, found: Mapping[str, Print], *, comment: str, author: User | None
-) -> None:
-    """Give a set that has been checked its number, keep the prints of its sections, and count what it changes.
+def follow(
+    newest: Configuration,
+    pending: Configuration,
+    found: Mapping[str, Print],
+    differing: Sequence[Differing],
+    *,
+    comment: str,
+    author: User | None,
+) -> int:
+    """Make a set that has been checked the one committed after `newest`, and return its number.
 
-    Raises CommentRequired.
+    `differing` is what differs between the two; it is counted in the history and told to the audit log. Raises
+    CommentRequired.
     """
-    before = pending.based_on
-    if before and not comment.strip() and general_settings(before).comment_required:
+    if not comment.strip() and general_settings(newest).comment_required:
         raise CommentRequired
-    size = compare(before, pending).size if before else Size(0, 0, 0)
+    with translation.override("en"):
+        compared = comparison_of(differing, before=newest, after=pending)
+        value = (newest.number or 0) + 1
+        pending.based_on = newest
+        number(pending, value, found, comment=comment, author=author, size=compared.size)
+        auditing.compared(Act.COMMIT, author, compared, target=str(value), detail=comment)
+    return value
+
+
+def number(
+    pending: Configuration,
+    value: int,
+    found: Mapping[str, Print],
+    *,
+    comment: str = "",
+    author: User | None = None,
+    size: Size = NOTHING,
+) -> None:
+    """Give a set that has been checked its number, and keep the prints of its sections."""
     CommittedSection.objects.bulk_create(
         CommittedSection(configuration=pending, key=key, text=one.text, uids=list(one.uids))
         for key, one in found.items()

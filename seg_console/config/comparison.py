@@ -40,6 +40,11 @@ def differing(before: Configuration, after: Configuration, *, most: int) -> list
     return [one for one in found if one.total]
 
 
+def differ(before: Configuration, after: Configuration) -> bool:
+    """Whether two sets hold different configuration; stops at the first model that does."""
+    return any(_differing(model, before, after, 1).total for model in _worth_a_look(before, after))
+
+
 def pairs(before: Configuration, after: Configuration, wanted: Iterable[tuple[Model, Collection[UUID]]]) -> Difference:
     """The rows of some objects in both sets, None where a set does not have one: two queries for each model."""
     found = {}

@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from seg_console.audit.models import Act
-from seg_console.config import auditing, commits, document, registry, rows, running
-from seg_console.config.changes import Change, changes, describe
+from seg_console.config import auditing, commits, comparison, document, registry, rows, running
+from seg_console.config.changes import MOST_SHOWN, Change, changes, describe
 from seg_console.config.commits import ensure_initial as ensure_initial
 from seg_console.config.merge import Clash, Edit, Key, Thing, merge
 from seg_console.config.models import Configuration, ConfigurationObject
@@ -124,7 +124,7 @@ def submit(user: User, *objects: ConfigurationObject, remove: Iterable[Configura
             with auditing.submitting(user, pending, written=objects, removed=removed):
                 _remove(pending, removed)
                 rows.write(pending, objects)
-            if not rows.differ(_base(pending), pending):
+            if not comparison.differ(_base(pending), pending):
                 pending.delete()
     except IntegrityError as error:
         _explain(user, objects)
@@ -144,7 +144,7 @@ def load_pending(user: User, content: object, *, act: Act = Act.LOAD) -> None:
         pending = commits.new_pending(user, based_on=newest)
         document.load(content, pending, like=newest)
         auditing.changed(act, user, before=newest, after=pending)
-        if not rows.differ(newest, pending):
+        if not comparison.differ(newest, pending):
             pending.delete()
 
 
@@ -172,7 +172,7 @@ def roll_back(user: User, number: int) -> Configuration | None:
         Configuration.objects.pending().filter(owner=user).delete()
         pending = _begin(user, content=old)
         auditing.changed(Act.ROLL_BACK, user, before=_base(pending), after=pending, target=str(number))
-        if rows.differ(_base(pending), pending):
+        if comparison.differ(_base(pending), pending):
             return pending
         pending.delete()
         return None
@@ -191,17 +191,14 @@ def commit(user: User, comment: str, *, overwrite: bool = False, seen: int | Non
             raise NothingPending
         if pending.based_on_id != newest.pk:
             _merge(pending, newest, overwrite=overwrite and seen in {None, newest.number})
-        changed = rows.changed_models(newest, pending)
-        if not changed:
+        differing = comparison.differing(newest, pending, most=MOST_SHOWN)
+        if not differing:
             pending.delete()
             return Committed(_number_of(newest), changed=False)
-        result = Committed(_number_of(newest) + 1)
-        pending.based_on = newest
-        found = commits.checked_prints(pending, newest, changed)
-        commits.number(pending, result.number, found, comment=comment, author=user)
-        auditing.committed(user, before=newest, after=pending)
+        found = commits.checked_prints(pending, newest, {one.model for one in differing})
+        number = commits.follow(newest, pending, found, differing, comment=comment, author=user)
     running.look_again()
-    return result
+    return Committed(number)
 
 
 def commit_document(content: object, comment: str, *, author: User | None = None) -> Committed:
@@ -213,15 +210,15 @@ def commit_document(content: object, comment: str, *, author: User | None = None
         newest = commits.lock()
         pending = commits.new_pending(None, based_on=newest)
         # The document has been checked, and these are its rows: nothing needs to be read back.
-        found = document.load(content, pending, like=newest)
-        if not rows.differ(newest, pending):
+        loaded = document.load(content, pending, like=newest)
+        differing = comparison.differing(newest, pending, most=MOST_SHOWN)
+        if not differing:
             pending.delete()
             return Committed(_number_of(newest), changed=False)
-        result = Committed(_number_of(newest) + 1)
-        commits.number(pending, result.number, document.prints(found), comment=comment, author=author)
-        auditing.committed(author, before=newest, after=pending)
+        found = document.prints(loaded)
+        number = commits.follow(newest, pending, found, differing, comment=comment, author=author)
     running.look_again()
-    return result
+    return Committed(number)
 
 
 def _begin(user: User, *, content: Configuration | None = None) -> Configuration:

@@ -135,16 +135,6 @@ def difference(before: Configuration, after: Configuration) -> Difference:
     return found
 
 
-def differ(before: Configuration, after: Configuration) -> bool:
-    """Whether two sets hold different configuration; stops at the first model that does."""
-    return any(_differs(model, before, after) for model in models())
-
-
-def changed_models(before: Configuration, after: Configuration) -> set[Model]:
-    """Models of which the two sets do not hold the same."""
-    return {model for model in models() if _differs(model, before, after)}
-
-
 def some(model: Model, configuration: Configuration, uids: Sequence[UUID]) -> dict[UUID, ConfigurationObject]:
     """Those objects of a set that have one of these uids, by uid."""
     found: dict[UUID, ConfigurationObject] = {}
@@ -158,10 +148,6 @@ def names(configuration: Configuration, model: Model, uids: Collection[UUID]) ->
     """Display names of some objects of a set, in one query."""
     rows = _default_manager(model).filter(configuration=configuration, uid__in=uids)
     return {row.uid: row.display_name() for row in rows}
-
-
-def _differs(model: Model, one: Configuration, other: Configuration) -> bool:
-    return any(_difference(model, *pair)[:1] for pair in ((one, other), (other, one)))
 
 
 def _only_in(model: Model, one: Configuration, other: Configuration) -> dict[UUID, ConfigurationObject]:
