@@ -43,8 +43,15 @@
       event.preventDefault();
       moves[event.key]();
     });
+    let openedByPointing = false;
     menu.addEventListener("pointerenter", (event) => {
-      if (event.pointerType === "mouse" && row(menu).some((other) => other !== menu && other.open)) open(menu);
+      openedByPointing = event.pointerType === "mouse" && !menu.open && row(menu).some((other) => other.open);
+      if (openedByPointing) open(menu);
+    });
+    // The click that meant to open it must not close what pointing has opened already.
+    menu.querySelector("summary").addEventListener("click", (event) => {
+      if (openedByPointing) event.preventDefault();
+      openedByPointing = false;
     });
   }
   document.addEventListener("click", (event) => closeOthers(event.target.closest("details.menu")));
