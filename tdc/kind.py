@@ -40,11 +40,12 @@ class ConnectorKind:
     def shown_as(self, domain: str) -> str:
         return QUEUE_NAME
 
-    def rules(self) -> RetryRules:
+    def rules(self, domain: str = "") -> RetryRules:
         return RULES
 
     def terms(self, domain: str) -> Terms:
-        """The connector demands TLS itself: Destination Controls only limit the connections."""
+        """The connector demands TLS itself and waits for nobody: Destination Controls only limit the connections and
+        say which addresses are tried."""
         configuration = running.current()
         connector_settings = configuration.value(connector)
         control = configuration.value(controls).for_domain(domain)
@@ -54,7 +55,7 @@ class ConnectorKind:
             messages_per_connection=connector_settings.messages_per_connection,
         )
         mode = TlsMode.REQUIRED_VERIFY if connector_settings.verify else TlsMode.REQUIRED
-        return Terms(limits=limits, tls=TlsDemand(mode, connector_settings.ca))
+        return Terms(limits=limits, tls=TlsDemand(mode, connector_settings.ca), ip=control.ip_preference)
 
     def sender(self, claimed: Claimed) -> str:
         return ""

@@ -66,7 +66,16 @@ FULL: dict[str, Any] = {
         {"domain": "ALL", "hosts": [{"host": "USEDNS", "port": 25, "priority": 0}]},
     ],
     "destination_controls": [
-        {"domain": "corp.example", "max_connections": 20, "max_messages_per_connection": None, "tls": "none"}
+        {
+            "domain": "corp.example",
+            "ip_preference": "ipv6_preferred",
+            "max_connections": 20,
+            "max_messages_per_connection": None,
+            "max_recipients": 500,
+            "recipients_minutes": 30,
+            "tls": "none",
+            "bounce_profile": "Patient",
+        }
     ],
     "listener": {
         "max_message_size": 20_000_000,
@@ -76,6 +85,9 @@ FULL: dict[str, Any] = {
         "bare_line_ends": "reject",
     },
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
+    "bounce_profiles": [
+        {"name": "Patient", "max_retries": 1000, "initial_retry": 300, "max_retry": 7200, "max_queue_time": 604_800}
+    ],
     "dns": {"servers": [{"host": "127.0.0.1", "port": 5353}], "timeout": 2},
     "account_settings": {"lock_after": 6, "minimum_length": 9, "passphrase_expiry": 90},
     "network_access": {"web_ui_inactivity_timeout": 45},
@@ -185,8 +197,23 @@ _controls = st.fixed_dictionaries(
         "max_connections": _limit,
         "max_messages_per_connection": _limit,
         "tls": st.sampled_from(["default", "none", "preferred", "required", "required_verify"]),
+        "ip_preference": st.sampled_from(["default", "ipv4_preferred", "ipv4_required", "ipv6_required"]),
+        "max_recipients": st.one_of(st.none(), st.integers(0, 1_000_000)),
+        "recipients_minutes": st.integers(1, 60),
+        "bounce_profile": st.sampled_from(["", "Default"]),
     }
 )
+_bounces = {
+    "max_retries": st.integers(0, 10_000),
+    "initial_retry": st.integers(1, 1000),
+    "max_retry": st.integers(1000, 86_400),
+    "max_queue_time": st.integers(1, 3_000_000),
+}
+_profiles = st.lists(
+    st.fixed_dictionaries({"name": _names.filter(lambda name: name.casefold() != "default")} | _bounces),
+    max_size=3,
+    unique_by=lambda item: str(item["name"]).casefold(),
+).map(lambda items: sorted(items, key=lambda item: (item["name"] == "ALL", item["name"])))
 _replies = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30)
 
 
@@ -236,14 +263,8 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "bare_line_ends": st.sampled_from(["clean", "reject"]),
             }
         ),
-        "bounce_profile": st.fixed_dictionaries(
-            {
-                "max_retries": st.integers(0, 10_000),
-                "initial_retry": st.integers(1, 1000),
-                "max_retry": st.integers(1000, 86_400),
-                "max_queue_time": st.integers(1, 3_000_000),
-            }
-        ),
+        "bounce_profile": st.fixed_dictionaries(_bounces),
+        "bounce_profiles": _profiles,
         "dns": st.fixed_dictionaries(
             {
                 "servers": st.lists(

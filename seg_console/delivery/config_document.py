@@ -1,24 +1,32 @@
-"""The sections `smtp_routes`, `destination_controls`, `bounce_profile` and `dns`."""
+"""The sections `smtp_routes`, `destination_controls`, `bounce_profile`, `bounce_profiles` and `dns`."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, DomainPattern, Port, check_host
+from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Shape
 from seg_console.delivery.config_models import (
+    DEFAULT_PROFILE,
+    LONGEST_NAME,
     MOST_CONNECTIONS,
     MOST_MESSAGES_PER_CONNECTION,
+    MOST_MINUTES,
+    MOST_RECIPIENTS,
     BounceProfile,
     DestinationControl,
     DnsSettings,
+    NamedBounceProfile,
     SmtpRoute,
 )
+from seg_console.delivery.kinds import kinds
 
 USE_DNS = "USEDNS"
 DISCARD = "/dev/null"
@@ -31,6 +39,25 @@ MOST_HOSTS = 100
 
 def _route_host(text: str) -> str:
     return text if text in SPECIAL_HOSTS else check_host(text)
+
+
+def _destination(domain: str) -> str:
+    """Refuse the names that Delivery Status shows instead of domains: nothing is looked up under them."""
+    if any(domain == each.shown_as("") for each in kinds()):
+        message = _("%(name)s is the name of a queue with rules of its own; give the domain of the message intake.")
+        raise ValueError(message % {"name": domain})
+    return domain
+
+
+def _profile_name(text: str) -> str:
+    if text != text.strip() or not text.isprintable():
+        raise ValueError(_("give printable characters without spaces around them."))
+    if text.casefold() == DEFAULT_PROFILE.casefold():
+        raise ValueError(_("give another name: this one is the Default profile's."))
+    return text
+
+
+Destination = Annotated[DomainPattern, AfterValidator(_destination)]
 
 
 def _ip_address(text: str) -> str:
@@ -50,7 +77,7 @@ class RouteHost(Shape):
 
 
 class Route(Shape):
-    domain: DomainPattern
+    domain: Destination
     hosts: Annotated[tuple[RouteHost, ...], Field(min_length=1, max_length=MOST_HOSTS)]
 
     @field_validator("hosts")
@@ -64,12 +91,17 @@ class Route(Shape):
 
 
 class Control(Shape):
-    """null and "default" follow the row ALL, and there the built-in defaults."""
+    """null, "default" and an empty bounce profile follow the row ALL, and there the built-in defaults."""
 
-    domain: DomainPattern
+    domain: Destination
+    ip_preference: Literal["default", "ipv4_preferred", "ipv4_required", "ipv6_preferred", "ipv6_required"] = "default"
     max_connections: Annotated[int, Field(ge=1, le=MOST_CONNECTIONS)] | None = None
     max_messages_per_connection: Annotated[int, Field(ge=1, le=MOST_MESSAGES_PER_CONNECTION)] | None = None
+    # 0: no limit.
+    max_recipients: Annotated[int, Field(ge=0, le=MOST_RECIPIENTS)] | None = None
+    recipients_minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES)] = 60
     tls: Literal["default", "none", "preferred", "required", "required_verify"] = "default"
+    bounce_profile: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
 
 
 class Bounces(Shape):
@@ -88,6 +120,10 @@ class Bounces(Shape):
         return longest
 
 
+class NamedBounces(Bounces):
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_profile_name)]
+
+
 class DnsServer(Shape):
     host: Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(_ip_address)]
     port: Port = 53
@@ -101,10 +137,23 @@ class Dns(Shape):
 SMTP_ROUTES = ListSection("smtp_routes", Route, SmtpRoute, place=50, identity="domain", most=MOST_ROUTES)
 DESTINATION_CONTROLS = ListSection("destination_controls", Control, DestinationControl, place=60, identity="domain")
 BOUNCE_PROFILE = ObjectSection("bounce_profile", Bounces, BounceProfile, place=80)
+BOUNCE_PROFILES = ListSection(
+    "bounce_profiles", NamedBounces, NamedBounceProfile, place=85, identity="name", most=1_000
+)
 DNS = ObjectSection("dns", Dns, DnsSettings, place=90)
 
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
-    for section in (SMTP_ROUTES, DESTINATION_CONTROLS, BOUNCE_PROFILE, DNS):
+    for section in (SMTP_ROUTES, DESTINATION_CONTROLS, BOUNCE_PROFILE, BOUNCE_PROFILES, DNS):
         registry.register(section)
+    registry.check_together((DESTINATION_CONTROLS.key, BOUNCE_PROFILES.key), _profiles_exist)
+
+
+def _profiles_exist(controls: list[dict[str, Any]], profiles: list[dict[str, Any]]) -> Iterable[Problem]:
+    known = {"", DEFAULT_PROFILE.casefold(), *(profile["name"].casefold() for profile in profiles)}
+    for index, control in enumerate(controls):
+        name = control.get("bounce_profile", "")
+        if name.casefold() not in known:
+            message = _("there is no bounce profile named %(name)s.") % {"name": name}
+            yield Problem(path_of(DESTINATION_CONTROLS.key, index, "bounce_profile"), message)

@@ -15,6 +15,11 @@ ALL = "ALL"
 LONGEST_DOMAIN = 255
 MOST_CONNECTIONS = 1_000
 MOST_MESSAGES_PER_CONNECTION = 1_000
+MOST_RECIPIENTS = 1_000_000
+MOST_MINUTES = 60
+LONGEST_NAME = 60
+# What a destination says that follows the Default profile whatever the default row says.
+DEFAULT_PROFILE = "Default"
 
 
 def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
@@ -67,12 +72,28 @@ class TlsSupport(models.TextChoices):
     REQUIRED_VERIFY = "required_verify", _("Required - Verify")
 
 
+class IpSupport(models.TextChoices):
+    """Which addresses of a host are tried (seg-webui 8.1); `default` follows the row `ALL`."""
+
+    DEFAULT = "default", _("Default")
+    IPV6_PREFERRED = "ipv6_preferred", _("IPv6 Preferred")
+    IPV6_REQUIRED = "ipv6_required", _("IPv6 Required")
+    IPV4_PREFERRED = "ipv4_preferred", _("IPv4 Preferred")
+    IPV4_REQUIRED = "ipv4_required", _("IPv4 Required")
+
+
 class DestinationControl(ConfigurationObject):
-    """Mail Policies > Destination Controls (seg-webui 8.1). None and `default` follow the row `ALL`."""
+    """Mail Policies > Destination Controls (seg-webui 8.1). None, `default` and "" follow the row `ALL`.
+
+    `max_recipients` in `recipients_minutes` minutes, 0 for no limit. `bounce_profile` is a profile's name.
+    """
 
     identity = "domain"
 
     domain = models.CharField(_("Destination"), max_length=LONGEST_DOMAIN)
+    ip_preference = models.CharField(
+        _("IP Address Preference"), max_length=20, choices=IpSupport, default=IpSupport.DEFAULT
+    )
     max_connections = models.PositiveIntegerField(
         _("Concurrent Connections"), null=True, blank=True, validators=_between(1, MOST_CONNECTIONS)
     )
@@ -82,7 +103,14 @@ class DestinationControl(ConfigurationObject):
         blank=True,
         validators=_between(1, MOST_MESSAGES_PER_CONNECTION),
     )
+    max_recipients = models.PositiveIntegerField(
+        _("Recipients"), null=True, blank=True, validators=_between(0, MOST_RECIPIENTS)
+    )
+    recipients_minutes = models.PositiveIntegerField(
+        _("Recipients: minutes"), default=60, validators=_between(1, MOST_MINUTES)
+    )
     tls = models.CharField(_("TLS Support"), max_length=20, choices=TlsSupport, default=TlsSupport.DEFAULT)
+    bounce_profile = models.CharField(_("Bounce Profile"), max_length=LONGEST_NAME, blank=True, default="")
 
     class Meta:
         verbose_name = _("Destination Control")
@@ -96,6 +124,14 @@ class DestinationControl(ConfigurationObject):
                 violation_error_message=_("That destination is in the table already."),
             ),
             models.CheckConstraint(condition=Q(tls__in=TlsSupport.values), name="delivery_destinationcontrol_tls"),
+            models.CheckConstraint(
+                condition=Q(ip_preference__in=IpSupport.values), name="delivery_destinationcontrol_ip_preference"
+            ),
+            models.CheckConstraint(
+                condition=(Q(max_recipients__isnull=True) | Q(max_recipients__lte=MOST_RECIPIENTS))
+                & Q(recipients_minutes__gte=1, recipients_minutes__lte=MOST_MINUTES),
+                name="delivery_destinationcontrol_recipients",
+            ),
             models.CheckConstraint(
                 condition=Q(max_connections__isnull=True)
                 | Q(max_connections__gte=1, max_connections__lte=MOST_CONNECTIONS),
@@ -112,8 +148,8 @@ class DestinationControl(ConfigurationObject):
         return _now("Default") if self.domain == ALL else self.domain
 
 
-class BounceProfile(ConfigurationObject):
-    """How ordinary mail is retried before it bounces. Times in seconds. One row in every set."""
+class BounceRules(ConfigurationObject):
+    """How ordinary mail is retried before it bounces. Times in seconds."""
 
     max_retries = models.PositiveIntegerField(
         _("Maximum number of retries"), default=100, validators=_between(0, 10_000)
@@ -129,14 +165,49 @@ class BounceProfile(ConfigurationObject):
     )
 
     class Meta:
-        verbose_name = _("Bounce Profile")
+        abstract = True
         constraints = [
             *ConfigurationObject.Meta.constraints,
-            models.UniqueConstraint(fields=["configuration"], name="delivery_bounceprofile_one"),
             models.CheckConstraint(
                 condition=Q(max_retry__gte=models.F("initial_retry")),
-                name="delivery_bounceprofile_waits_grow",
+                name="%(app_label)s_%(class)s_waits_grow",
                 violation_error_message=_("The maximum time to wait cannot be less than the initial one."),
+            ),
+        ]
+
+
+class BounceProfile(BounceRules):
+    """Network > Bounce Profiles, the one named Default. One row in every set."""
+
+    class Meta:
+        verbose_name = _("Bounce Profile")
+        verbose_name_plural = _("Bounce Profiles")
+        constraints = [
+            *BounceRules.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="delivery_bounceprofile_one"),
+        ]
+
+    def display_name(self) -> str:
+        return _now("Default")
+
+
+class NamedBounceProfile(BounceRules):
+    """Network > Bounce Profiles: one that Destination Controls may name."""
+
+    identity = "name"
+
+    name = models.CharField(_("Profile Name"), max_length=LONGEST_NAME)
+
+    class Meta:
+        verbose_name = _("Bounce Profile")
+        verbose_name_plural = _("Bounce Profiles")
+        constraints = [
+            *BounceRules.Meta.constraints,
+            models.UniqueConstraint(
+                "configuration",
+                Lower("name"),
+                name="delivery_namedbounceprofile_name",
+                violation_error_message=_("A bounce profile of that name exists already."),
             ),
         ]
 

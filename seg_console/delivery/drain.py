@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -23,7 +24,8 @@ from django.utils import timezone
 
 from seg_console.config import running
 from seg_console.delivery import hosts, queue
-from seg_console.delivery.kinds import Claimed, Destination, Terms, kind
+from seg_console.delivery.allowance import Allowance
+from seg_console.delivery.kinds import Claimed, Destination, IpPreference, Terms, kind
 from seg_console.delivery.lane import LOOK_S, Lane
 from seg_console.delivery.nexthop import NextHop, Resolver
 from seg_console.delivery.nudge import FLAG_S, Noticeboard, nudge
@@ -51,6 +53,8 @@ GRACE_S: Final = 10.0
 # How long a worker that is told to stop waits for messages in hand.
 STOP_S: Final = 8.0
 RENEW_S: Final = 10.0
+# How long nobody is woken for a destination that rests; then it is looked at anew, under the configuration then.
+REST_S: Final = 5
 MOST_LANES: Final = 200
 MOST_OCTETS: Final = 16 * 1024 * 1024
 DCID_BLOCK: Final = 100
@@ -105,6 +109,7 @@ class Drain:
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._slots = Slots()
+        self._allowance = Allowance()
         self._board = Noticeboard(self._queue)
         restore = self._catch_sigterm()
         try:
@@ -112,6 +117,7 @@ class Drain:
         finally:
             restore()
             await self._slots.close()
+            await self._allowance.close()
             await self._board.close()
             # The thread's connection belongs to the thread: only it can close it.
             await self._loop.run_in_executor(self._executor, connections.close_all)
@@ -169,15 +175,30 @@ class Drain:
             return
         openings = await self._database(_open, fresh)
         for destination, (opening, terms, rules) in zip(fresh, openings, strict=True):
-            if opening.allowed:
-                self._open(destination, terms, rules, probe=opening.probe)
-        resting = [each for each, opening in zip(fresh, openings, strict=True) if not opening[0].allowed]
-        await self._board.keep(resting, seconds=5)
+            if not opening.allowed:
+                await self._rest(destination)
+                continue
+            room: int | None = None
+            if terms.rate:
+                grant = await self._allowance.left(destination, terms.rate)
+                if not grant.recipients:
+                    await self._rest(destination, grant.waits_s)
+                    continue
+                room = grant.recipients
+            self._open(destination, terms, rules, probe=opening.probe, room=room)
 
-    def _open(self, destination: Destination, terms: Terms, rules: RetryRules, *, probe: bool) -> None:
+    def _open(
+        self, destination: Destination, terms: Terms, rules: RetryRules, *, probe: bool, room: int | None
+    ) -> None:
         lane = Lane(destination, kind(destination.kind), terms=terms, rules=rules, probe=probe, office=self)
+        if room is not None:
+            lane.allow(room)
         self._lanes[destination] = (lane, asyncio.create_task(lane.run()), self._loop.time())
         self._wake.set()
+
+    async def _rest(self, destination: Destination, waits_s: float = REST_S) -> None:
+        """Have nobody woken for it for a moment, and no longer than it has to wait."""
+        await self._board.keep([destination], seconds=max(min(math.ceil(waits_s), REST_S), 1))
 
     async def _close_ended(self) -> None:
         """A lane that ended gives its flag back, and only then looks a last time: what came in between is found by
@@ -188,9 +209,11 @@ class Drain:
         lanes = {each: self._lanes.pop(each) for each in ended}
         for _, task, _ in lanes.values():
             task.result()
-        rest = [each for each, (lane, _, _) in lanes.items() if lane.is_down]
+        rest = [each for each, (lane, _, _) in lanes.items() if lane.is_down or lane.opens_at is not None]
         again = [each for each in ended if each not in rest]
-        await self._board.keep(rest, seconds=5)
+        for each in rest:
+            opens_at = lanes[each][0].opens_at
+            await self._rest(each, REST_S if opens_at is None else opens_at - self._loop.time())
         await self._board.clear(again)
         waiting = await self._database(_with_work, again)
         if waiting:
@@ -262,9 +285,26 @@ class Drain:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
-        now = self._loop.time()
+        sent = [each.claimed.id for each in turn.attempts if each.started]
+        unsent = [*(each.claimed for each in turn.attempts if not each.started), *turn.released]
+        await self._allowance.settle(sent, [each.id for each in unsent])
         for lane, demand, rows in zip(lanes, demands, claimed, strict=True):
-            lane.take(rows, now, asked=demand.rows)
+            await self._hand_over(lane, demand, rows)
+
+    async def _hand_over(self, lane: Lane, demand: Demand, rows: list[Claimed]) -> None:
+        """Give a lane what it asked for, or as much of it as its destination may have now."""
+        rate = lane.terms.rate
+        if rate is None or not rows:
+            lane.take(rows, self._loop.time(), asked=demand.rows)
+            return
+        grant = await self._allowance.take(lane.destination, rate, rows)
+        for each in rows[grant.messages :]:
+            self.release(each)
+        now = self._loop.time()
+        lane.take(rows[: grant.messages], now, asked=demand.rows)
+        lane.allow(grant.recipients)
+        if not grant.recipients or grant.messages < len(rows):
+            lane.pause(now + grant.waits_s)
 
     def _demands(self) -> tuple[list[Lane], list[Demand]]:
         now = self._loop.time()
@@ -305,10 +345,10 @@ class Drain:
 
     # --- what lanes ask (lane.Office) ---
 
-    async def next_hop(self, domain: str) -> NextHop:
+    async def next_hop(self, domain: str, ip: IpPreference) -> NextHop:
         configuration = running.held()
         resolver = _resolver(configuration.value(dns), self.hostname)
-        return await resolver.next_hop(domain, configuration.value(routes))
+        return await resolver.next_hop(domain, configuration.value(routes), ip)
 
     async def next_dcid(self) -> int:
         while (number := self._dcids.next()) is None:
@@ -365,7 +405,7 @@ def _open(destinations: Sequence[Destination]) -> list[tuple[hosts.Opening, Term
         (
             hosts.open_destination(destination, now=now),
             kind(destination.kind).terms(destination.domain),
-            kind(destination.kind).rules(),
+            kind(destination.kind).rules(destination.domain),
         )
         for destination in destinations
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from seg_console.delivery.kinds import Destination, kind, kinds
+from seg_console.delivery.kinds import Destination, kind
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.nudge import nudge
 from seg_console.delivery.states import State
@@ -33,9 +33,10 @@ def enqueue(specs: Sequence[DeliverySpec], *, now: datetime) -> None:
 
     The messages' rows must exist and count them as outstanding. Call inside the transaction that accepts the messages.
     """
-    lives = {each.name: timedelta(seconds=each.rules().life_s) for each in kinds()}
-    insert_many(Delivery, _COLUMNS, [_row(spec, now, lives[spec.kind]) for spec in specs])
-    nudge(Destination(spec.kind, spec.domain) for spec in specs)
+    destinations = {Destination(spec.kind, spec.domain) for spec in specs}
+    lives = {each: timedelta(seconds=kind(each.kind).rules(each.domain).life_s) for each in destinations}
+    insert_many(Delivery, _COLUMNS, [_row(spec, now, lives[Destination(spec.kind, spec.domain)]) for spec in specs])
+    nudge(destinations)
 
 
 _COLUMNS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from seg_console.delivery.connections import Limits
@@ -36,12 +37,44 @@ class Timeouts:
     close_s: float = 2.0
 
 
+class IpPreference(StrEnum):
+    """Which addresses of a host are tried, and in which order (seg-webui 8.1)."""
+
+    IPV4_PREFERRED = "ipv4_preferred"
+    IPV4_REQUIRED = "ipv4_required"
+    IPV6_PREFERRED = "ipv6_preferred"
+    IPV6_REQUIRED = "ipv6_required"
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The types of DNS record to ask for, the preferred one first."""
+        return _RECORDS[self]
+
+
+_RECORDS = {
+    IpPreference.IPV4_PREFERRED: ("A", "AAAA"),
+    IpPreference.IPV4_REQUIRED: ("A",),
+    IpPreference.IPV6_PREFERRED: ("AAAA", "A"),
+    IpPreference.IPV6_REQUIRED: ("AAAA",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRate:
+    """At most so many `recipients` in each period of `period_s` seconds, over all workers (seg-webui 8.1)."""
+
+    recipients: int
+    period_s: int
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What applies to one destination now: connections and TLS."""
+    """What applies to one destination now: connections, TLS, addresses. `rate`: None for no limit."""
 
     limits: Limits
     tls: TlsDemand
+    ip: IpPreference = IpPreference.IPV4_PREFERRED
+    rate: RecipientRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +134,8 @@ class DeliveryKind(Protocol):
     def shown_as(self, domain: str) -> str:
         """The destination's name in Delivery Status and the mail log."""
 
-    def rules(self) -> RetryRules:
-        """The retry rules in force now."""
+    def rules(self, domain: str = "") -> RetryRules:
+        """The retry rules in force now for the domain; "": those of domains that nothing else is said of."""
 
     def terms(self, domain: str) -> Terms:
         """The terms in force now for the domain."""

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from seg_console.delivery.connections import Limits, Load, plan
 from seg_console.delivery.hosts import News
-from seg_console.delivery.kinds import Claimed, DeliveryKind, Destination, Terms
+from seg_console.delivery.kinds import Claimed, DeliveryKind, Destination, IpPreference, Terms
 from seg_console.delivery.nexthop import LookupFailed, NextHop
 from seg_console.delivery.outcome import Failure, Outcome, Stage, expired
 from seg_console.delivery.rules import RetryRules, is_final
@@ -59,7 +59,7 @@ class Office(Protocol):
     @property
     def hostname(self) -> str: ...
 
-    async def next_hop(self, domain: str) -> NextHop: ...
+    async def next_hop(self, domain: str, ip: IpPreference) -> NextHop: ...
 
     async def next_dcid(self) -> int: ...
 
@@ -119,6 +119,8 @@ class Lane:
         self._backlog = 0
         self._dry_since: float | None = None
         self._look_at = 0.0
+        self._room: int | None = None
+        self._opens_at: float | None = None
 
     # --- what the drain sees ---
 
@@ -130,6 +132,11 @@ class Lane:
     def is_down(self) -> bool:
         """The host did not answer: it rests until a probe."""
         return self._down
+
+    @property
+    def opens_at(self) -> float | None:
+        """The loop's time from which more recipients may be sent to, None while nothing says that they may not."""
+        return self._opens_at
 
     @property
     def held(self) -> list[Claimed]:
@@ -153,7 +160,9 @@ class Lane:
             return 0
         if not by_the_way and len(self._ready) > self._open // 4:
             return 0
-        return max(self._wanted - len(self._ready) - int(self._piloting), 0)
+        rows = max(self._wanted - len(self._ready) - int(self._piloting), 0)
+        # Every row has a recipient at least.
+        return rows if self._room is None else min(rows, self._room)
 
     @property
     def _wanted(self) -> int:
@@ -177,6 +186,18 @@ class Lane:
             return
         self._ready.extend(claimed)
         self._hand_out()
+        self._wake.set()
+
+    def allow(self, recipients: int) -> None:
+        """Claim no more rows than there may be recipients."""
+        self._room = recipients
+
+    def pause(self, opens_at: float) -> None:
+        """Take nothing more before that time of the loop; what was taken is sent."""
+        self._opens_at = opens_at
+        self._backlog = 0
+        self._dry_since = asyncio.get_running_loop().time()
+        self._look_at = opens_at
         self._wake.set()
 
     def wind_up(self) -> None:
@@ -351,7 +372,7 @@ class Lane:
     async def _connect(self, *, quiet: bool) -> tuple[Conversation, int] | _Unreachable:
         """`quiet`: a failed lookup is told by the connection that has a message in hand, not by each."""
         try:
-            hop = await self._office.next_hop(self.destination.domain)
+            hop = await self._office.next_hop(self.destination.domain, self.terms.ip)
         except LookupFailed as failure:
             if not quiet:
                 self._office.note(_dns_event(failure))

@@ -18,6 +18,7 @@ import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.ANY.MX import MX
 
+from seg_console.delivery.kinds import IpPreference
 from seg_console.delivery.outcome import Failure, Outcome, Stage
 from seg_console.delivery.session import Address
 
@@ -105,23 +106,26 @@ class Resolver:
         self._turns: dict[tuple[RouteHost, ...], int] = {}
         self._resolver: dns.asyncresolver.Resolver | None = None
 
-    async def next_hop(self, domain: str, routes: Routes) -> NextHop:
-        """Raises LookupFailed."""
+    async def next_hop(self, domain: str, routes: Routes, ip: IpPreference = IpPreference.IPV4_PREFERRED) -> NextHop:
+        """`ip` says which addresses of a named host are taken; an address given as such is taken as it is.
+
+        Raises LookupFailed.
+        """
         if domain.startswith("["):
             return NextHop((Address(_literal(domain)),))
         route = route_for(routes, domain)
         if route is None:
-            return NextHop(await self._mail_exchangers(domain))
-        return await self._by_route(domain, route)
+            return NextHop(await self._mail_exchangers(domain, ip))
+        return await self._by_route(domain, route, ip)
 
-    async def _by_route(self, domain: str, route: Sequence[RouteHost]) -> NextHop:
+    async def _by_route(self, domain: str, route: Sequence[RouteHost], ip: IpPreference) -> NextHop:
         if any(host.host == DISCARD for host in route):
             return NextHop((), discard=True)
         addresses: list[Address] = []
         failures: list[LookupFailed] = []
         for host in self._in_turn(route):
             try:
-                addresses += await self._of_route_host(domain, host)
+                addresses += await self._of_route_host(domain, host, ip)
             except LookupFailed as failure:
                 failures.append(failure)
         return NextHop(_usable(addresses, failures))
@@ -136,33 +140,33 @@ class Resolver:
             ordered += group[turn:] + group[:turn]
         return ordered[:MOST_HOSTS]
 
-    async def _of_route_host(self, domain: str, host: RouteHost) -> Iterable[Address]:
+    async def _of_route_host(self, domain: str, host: RouteHost, ip: IpPreference) -> Iterable[Address]:
         if host.host == USE_DNS:
-            return await self._mail_exchangers(domain)
+            return await self._mail_exchangers(domain, ip)
         name = host.host.strip("[]")
         if _is_address(name):
             return (Address(name, host.port),)
-        return await self._addresses(host.host, host.port)
+        return await self._addresses(host.host, host.port, ip)
 
-    async def _mail_exchangers(self, domain: str) -> tuple[Address, ...]:
+    async def _mail_exchangers(self, domain: str, ip: IpPreference) -> tuple[Address, ...]:
         try:
             records = [record for record in await self._query(domain, "MX") if isinstance(record, MX)]
         except LookupFailed as failure:
             if failure.answer != "NoData":
                 raise
-            return await self._implicit(domain, failure)
+            return await self._implicit(domain, failure, ip)
         if len(records) == 1 and not str(records[0].exchange).rstrip("."):
             # A null MX says that the domain takes no mail (RFC 7505).
             raise LookupFailed(domain=domain, record="MX", answer="NullMX", temporary=False)
         names = self._without_ourselves(records)
         if not names:
             raise LookupFailed(domain=domain, record="MX", answer="Loop", temporary=False)
-        return await self._of_hosts(names)
+        return await self._of_hosts(names, ip)
 
-    async def _implicit(self, domain: str, no_mx: LookupFailed) -> tuple[Address, ...]:
+    async def _implicit(self, domain: str, no_mx: LookupFailed, ip: IpPreference) -> tuple[Address, ...]:
         """Without an MX record the domain's own address stands in; if there is none, the missing MX is the error."""
         try:
-            return await self._addresses(domain, 25)
+            return await self._addresses(domain, 25, ip)
         except LookupFailed as failure:
             raise failure if failure.temporary else no_mx from None
 
@@ -173,8 +177,8 @@ class Resolver:
         ours = min((preference for preference, name in names if name == self._hostname), default=None)
         return [name for preference, name in names if ours is None or preference < ours][:MOST_HOSTS]
 
-    async def _of_hosts(self, names: list[str]) -> tuple[Address, ...]:
-        found = await asyncio.gather(*(self._addresses(name, 25) for name in names), return_exceptions=True)
+    async def _of_hosts(self, names: list[str], ip: IpPreference) -> tuple[Address, ...]:
+        found = await asyncio.gather(*(self._addresses(name, 25, ip) for name in names), return_exceptions=True)
         addresses: list[Address] = []
         failures: list[LookupFailed] = []
         for result in found:
@@ -186,13 +190,16 @@ class Resolver:
                 addresses += result
         return _usable(addresses, failures)
 
-    async def _addresses(self, name: str, port: int) -> tuple[Address, ...]:
-        """IPv4 before IPv6. Names of one label, `localhost` among them, are the system's to know, not the DNS's."""
+    async def _addresses(self, name: str, port: int, ip: IpPreference) -> tuple[Address, ...]:
+        """As preferred. Names of one label, `localhost` among them, are the system's to know, not the DNS's."""
         if "." not in name.strip("."):
-            return tuple(Address(ip, port, name) for ip in await self._by_system(name))
+            known = _in_preference(await self._by_system(name), ip)
+            if not known:
+                raise LookupFailed(domain=name, record=ip.records[0], answer="NoData", temporary=False)
+            return tuple(Address(each, port, name) for each in known)
         ips: list[str] = []
         failures: list[LookupFailed] = []
-        found = await asyncio.gather(self._query(name, "A"), self._query(name, "AAAA"), return_exceptions=True)
+        found = await asyncio.gather(*(self._query(name, record) for record in ip.records), return_exceptions=True)
         for result in found:
             if isinstance(result, LookupFailed):
                 failures.append(result)
@@ -200,7 +207,7 @@ class Resolver:
                 raise result
             else:
                 ips += [str(record) for record in result]
-        return _usable([Address(ip, port, name) for ip in ips], failures)
+        return _usable([Address(each, port, name) for each in ips], failures)
 
     async def _by_system(self, name: str) -> list[str]:
         kept = self._kept(name, "HOSTS")
@@ -216,7 +223,7 @@ class Resolver:
             temporary = error.errno == socket.EAI_AGAIN
             answer = "ServFail" if temporary else "NXDomain"
             raise LookupFailed(domain=name, record="A", answer=answer, temporary=temporary) from None
-        ips = sorted({str(entry[4][0]) for entry in found}, key=lambda ip: ":" in ip)
+        ips = sorted({str(entry[4][0]) for entry in found})
         self._keep(name, "HOSTS", list(ips), _LOCAL_TTL_S)
         return ips
 
@@ -272,6 +279,11 @@ def _usable(addresses: list[Address], failures: list[LookupFailed]) -> tuple[Add
     if addresses:
         return tuple(dict.fromkeys(addresses))[:MOST_ADDRESSES]
     raise next((failure for failure in failures if failure.temporary), failures[0])
+
+
+def _in_preference(ips: Iterable[str], ip: IpPreference) -> list[str]:
+    known = [("AAAA" if ":" in each else "A", each) for each in ips]
+    return [each for record in ip.records for kind, each in known if kind == record]
 
 
 def _literal(domain: str) -> str:

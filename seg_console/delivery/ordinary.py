@@ -11,7 +11,7 @@ from seg_console.delivery.connections import Limits
 from seg_console.delivery.enqueue import DeliverySpec
 from seg_console.delivery.kinds import Claimed, Terms, Timeouts
 from seg_console.delivery.rules import RetryRules, ordinary_rules
-from seg_console.delivery.running import bounce_profile, controls
+from seg_console.delivery.running import bounce_profiles, controls
 from seg_console.delivery.tls import TlsDemand
 from seg_console.mail.addresses import domain_of
 
@@ -43,8 +43,10 @@ class OrdinaryKind:
     def shown_as(self, domain: str) -> str:
         return domain
 
-    def rules(self) -> RetryRules:
-        profile = running.current().value(bounce_profile)
+    def rules(self, domain: str = "") -> RetryRules:
+        configuration = running.current()
+        control = configuration.value(controls).for_domain(domain)
+        profile = configuration.value(bounce_profiles).named(control.bounce_profile)
         return ordinary_rules(
             max_retries=profile.max_retries,
             initial_retry_s=profile.initial_retry,
@@ -59,7 +61,7 @@ class OrdinaryKind:
             most=control.max_connections,
             messages_per_connection=control.max_messages_per_connection,
         )
-        return Terms(limits=limits, tls=TlsDemand(control.tls))
+        return Terms(limits=limits, tls=TlsDemand(control.tls), ip=control.ip_preference, rate=control.rate)
 
     def sender(self, claimed: Claimed) -> str:
         return claimed.envelope_sender

@@ -192,7 +192,7 @@ def leases_over(now: datetime) -> int:
     it arrived, and trying for ever could be what kills the workers. Returns how many rows moved."""
     with transaction.atomic():
         lost = _locked(Delivery.objects.filter(state=State.DELIVERING, lease_until__lte=now).order_by("lease_until"))
-        used_up = [row for row in lost if row.attempt > kind(row.kind).rules().max_retries]
+        used_up = [row for row in lost if row.attempt > kind(row.kind).rules(row.domain).max_retries]
         again = {row.pk for row in lost} - {row.pk for row in used_up}
         moved = Delivery.objects.filter(pk__in=again, state=State.DELIVERING, lease_until__lte=now).update(
             state=State.QUEUED, lease_until=None, due_at=now

@@ -7,9 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seg_console.config.document import Document
-from seg_console.delivery.config_document import BOUNCE_PROFILE, DESTINATION_CONTROLS, DNS, SMTP_ROUTES, Bounces
+from seg_console.delivery.config_document import (
+    BOUNCE_PROFILE,
+    BOUNCE_PROFILES,
+    DESTINATION_CONTROLS,
+    DNS,
+    SMTP_ROUTES,
+    Bounces,
+)
 from seg_console.delivery.config_document import Control as ControlShape
-from seg_console.delivery.config_models import ALL
+from seg_console.delivery.config_models import ALL, DEFAULT_PROFILE
+from seg_console.delivery.kinds import IpPreference, RecipientRate
 from seg_console.delivery.nexthop import DnsServer, RouteHost, route_for
 from seg_console.delivery.tls import TlsMode
 
@@ -41,11 +49,19 @@ class Routes(Mapping[str, tuple[RouteHost, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Limits and TLS of one destination (seg-webui 8.1)."""
+    """What is set for one destination (seg-webui 8.1). `max_recipients` in so many minutes; 0: no limit."""
 
     max_connections: int = 500
     max_messages_per_connection: int = 50
     tls: TlsMode = TlsMode.PREFERRED
+    ip_preference: IpPreference = IpPreference.IPV4_PREFERRED
+    max_recipients: int = 0
+    recipients_minutes: int = 60
+    bounce_profile: str = DEFAULT_PROFILE
+
+    @property
+    def rate(self) -> RecipientRate | None:
+        return RecipientRate(self.max_recipients, self.recipients_minutes * 60) if self.max_recipients else None
 
 
 class Controls:
@@ -83,9 +99,21 @@ def controls(configuration: Document) -> Controls:
     return Controls(configuration[DESTINATION_CONTROLS])
 
 
-def bounce_profile(configuration: Document) -> Bounces:
-    """Times in seconds."""
-    return configuration[BOUNCE_PROFILE]
+class BounceProfiles:
+    """Bounce Profiles by name, whatever its case. Times in seconds."""
+
+    def __init__(self, default: Bounces, named: Mapping[str, Bounces]) -> None:
+        self._default = default
+        self._named = {name.casefold(): profile for name, profile in named.items()}
+
+    def named(self, name: str) -> Bounces:
+        """The profile of that name, else the Default one."""
+        return self._named.get(name.casefold(), self._default)
+
+
+def bounce_profiles(configuration: Document) -> BounceProfiles:
+    named = {profile.name: profile for profile in configuration[BOUNCE_PROFILES]}
+    return BounceProfiles(configuration[BOUNCE_PROFILE], named)
 
 
 def dns(configuration: Document) -> DnsLookup:
@@ -94,9 +122,13 @@ def dns(configuration: Document) -> DnsLookup:
 
 
 def _control(row: ControlShape, default: Control) -> Control:
-    values = {
+    values: dict[str, Any] = {
         "max_connections": row.max_connections,
         "max_messages_per_connection": row.max_messages_per_connection,
         "tls": None if row.tls == "default" else TlsMode(row.tls),
+        "ip_preference": None if row.ip_preference == "default" else IpPreference(row.ip_preference),
+        "bounce_profile": row.bounce_profile or None,
     }
-    return replace(default, **{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]
+    if row.max_recipients is not None:
+        values |= {"max_recipients": row.max_recipients, "recipients_minutes": row.recipients_minutes}
+    return replace(default, **{name: value for name, value in values.items() if value is not None})

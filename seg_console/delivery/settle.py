@@ -111,8 +111,9 @@ def settle(
     """
     with transaction.atomic(savepoint=False):
         ours = _still_ours(attempts)
-        rules = {name: kind(name).rules() for name in {each.claimed.destination.kind for each in ours}}
-        endings = [_end(attempted, rules[attempted.claimed.destination.kind]) for attempted in ours]
+        destinations = {each.claimed.destination for each in ours}
+        rules = {each: kind(each.kind).rules(each.domain) for each in destinations}
+        endings = [_end(attempted, rules[attempted.claimed.destination]) for attempted in ours]
         _write_deliveries(endings, now)
         _write_recipients(endings)
         finished = _finish(endings, now)

@@ -20,7 +20,7 @@ from seg_console.config import document, pending, running
 from seg_console.config.running import Keeper, NothingRead
 from seg_console.delivery.config_models import SmtpRoute
 from seg_console.delivery.nexthop import RouteHost
-from seg_console.delivery.running import Control, bounce_profile, controls, dns, routes
+from seg_console.delivery.running import Control, bounce_profiles, controls, dns, routes
 from seg_console.delivery.tls import TlsMode
 from seg_console.gateway.protocol import Access
 from seg_console.gateway.running import listener, recipient_access
@@ -318,7 +318,9 @@ def test_the_rest_is_as_the_document_says() -> None:
     pending.commit_document(FULL, "")
     now = running.current()
     assert now.value(listener).model_dump() == FULL["listener"]
-    assert now.value(bounce_profile).model_dump() == FULL["bounce_profile"]
+    profiles = now.value(bounce_profiles)
+    assert profiles.named("Default").model_dump() == FULL["bounce_profile"]
+    assert profiles.named("PATIENT").model_dump() == FULL["bounce_profiles"][0]
     assert [(server.host, server.port) for server in now.value(dns).servers] == [("127.0.0.1", 5353)]
     assert now.value(dns).timeout_s == 2
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from seg_console.delivery.kinds import IpPreference
 from seg_console.delivery.nexthop import DnsServer, LookupFailed, NextHop, Resolver, RouteHost, route_for
 from seg_console.delivery.outcome import Failure
 from seg_console.delivery.session import Address
@@ -141,3 +142,33 @@ def test_answers_are_kept_for_their_life_and_temporary_failures_not_at_all() -> 
 def test_names_of_one_label_are_the_systems_to_know() -> None:
     found = asyncio.run(Resolver().next_hop("x.example", {"ALL": [RouteHost("localhost", 2525)]}))
     assert Address("127.0.0.1", 2525, "localhost") in found.addresses
+
+
+@pytest.mark.parametrize(
+    ("preference", "expected"),
+    [
+        (IpPreference.IPV4_PREFERRED, ["192.0.2.1", "2001:db8::1", "192.0.2.2"]),
+        (IpPreference.IPV6_PREFERRED, ["2001:db8::1", "192.0.2.1", "192.0.2.2"]),
+        (IpPreference.IPV4_REQUIRED, ["192.0.2.1", "192.0.2.2"]),
+        (IpPreference.IPV6_REQUIRED, ["2001:db8::1"]),
+    ],
+)
+def test_the_preferred_addresses_of_each_host_go_first_and_required_ones_alone(
+    preference: IpPreference, expected: list[str]
+) -> None:
+    with dns_server(MX) as remote:
+        found = asyncio.run(resolver_at(remote).next_hop("corp.example", {}, preference))
+    assert [address.ip for address in found.addresses] == expected
+
+
+def test_a_domain_without_an_address_of_the_required_kind_cannot_be_reached() -> None:
+    zone: Zone = {("corp.example", "A"): ["192.0.2.9"]}
+    with dns_server(zone) as remote, pytest.raises(LookupFailed) as failed:
+        asyncio.run(resolver_at(remote).next_hop("corp.example", {}, IpPreference.IPV6_REQUIRED))
+    assert failed.value.outcome.failure is Failure.DNS_NEGATIVE
+
+
+def test_an_address_in_a_route_is_taken_as_it_is_whatever_is_preferred() -> None:
+    routes = {"ALL": [RouteHost("192.0.2.7")]}
+    found = asyncio.run(Resolver().next_hop("corp.example", routes, IpPreference.IPV6_REQUIRED))
+    assert found.addresses == (Address("192.0.2.7"),)
