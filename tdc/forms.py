@@ -125,7 +125,7 @@ class SettingsForm(forms.Form):
         try:
             return check_certificates(self.cleaned_data["ca_certificates"])
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(in_words(error)) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data

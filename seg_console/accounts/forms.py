@@ -17,6 +17,7 @@ from seg_console.accounts.models import (
 )
 from seg_console.accounts.roles import Role
 from seg_console.accounts.usernames import check_new_username
+from seg_console.config.problems import in_words
 from seg_console.ui.requests import ConsoleRequest
 
 # Longer than any that may be chosen: one that is too long is told so, and no longer text is ever hashed.
@@ -104,7 +105,7 @@ class AddUserForm(NewPassphraseForm):
         try:
             name = check_new_username(self.cleaned_data["username"])
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(in_words(error)) from error
         if User.objects.filter(username=name).exists():
             raise forms.ValidationError(_("There is a user of this name already."))
         return name

@@ -118,12 +118,18 @@ def _faults(tree: ast.Module) -> Iterator[tuple[int, str]]:
             if inside:
                 yield node.lineno, "gettext within an f-string is not extracted"
         elif isinstance(node, ast.Call):
+            if _name(node.func).endswith("ValidationError") and node.args and _is_bare_error(node.args[0]):
+                yield node.lineno, "an error of a check is shown by config.problems.in_words, which translates it"
             for shown in _shown_by(node):
                 yield from ((shown.lineno, text) for text in _literal(shown))
         elif isinstance(node, ast.ClassDef):
             yield from _class_faults(node)
         elif isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
             yield from _hidden_names(node)
+
+
+def _is_bare_error(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and _name(node.func) == "str"
 
 
 def _shown_by(call: ast.Call) -> Iterator[ast.expr]:
@@ -254,6 +260,8 @@ def test_the_reader_of_templates_itself(source: str, words: list[str]) -> None:
         ('class A(models.TextChoices):\n    B = "b", "B side"', 1),
         ('class A(models.TextChoices):\n    B = "b"', 1),
         ('class Meta:\n    verbose_name = "thing"', 1),
+        ("raise forms.ValidationError(str(error)) from error", 1),
+        ("raise forms.ValidationError(in_words(error)) from error", 0),
         ("title = f\"{_('Hidden')}\"", 1),
         ("from django.utils.translation import gettext as translate", 1),
         ("from django.utils.translation import gettext as _, ngettext", 0),
