@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -141,7 +143,27 @@ class Keeper:
 
 
 _keeper = Keeper()
-current = _keeper.current
-held = _keeper.held
 look_again = _keeper.look_again
 forget = _keeper.forget
+_supposed: ContextVar[Running | None] = ContextVar("supposed", default=None)
+
+
+def current() -> Running:
+    """`Keeper.current` of this process, unless another set is supposed here."""
+    return _supposed.get() or _keeper.current()
+
+
+def held() -> Running:
+    """`Keeper.held` of this process, unless another set is supposed here."""
+    return _supposed.get() or _keeper.held()
+
+
+@contextmanager
+def supposing(configuration: Running) -> Iterator[None]:
+    """Whatever asks for the running configuration inside gets this one: how Trace asks the mail path's own functions
+    what they would do. Holds for this thread or task alone."""
+    token = _supposed.set(configuration)
+    try:
+        yield
+    finally:
+        _supposed.reset(token)

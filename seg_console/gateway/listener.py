@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from weakref import WeakKeyDictionary
 
-import dns.asyncresolver
-import dns.resolver
 from django.db import connection as database
 
 from seg_console.config import running
@@ -23,7 +21,7 @@ from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_domains
 from seg_console.gateway.document import Listener as ListenerSettings
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
-from seg_console.gateway.reverse_dns import ClientName, ReverseDns
+from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import listener as listener_settings
 from seg_console.gateway.running import recipient_access
 from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer, serve
@@ -37,6 +35,8 @@ INTERFACE = "Data 1"
 # Numbers held ready. What a process does not use is lost when it ends, so not too many; at a thousand messages a
 # second and four looks a second a block lasts.
 ID_BLOCK = 1000
+# What a message is told that has passed too many servers.
+LOOP_ANSWER = (554, "5.4.6 Too many hops, the message is going round in a circle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ class Listener:
         )
         self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message loop"))
         self._writer.submit(Abandoned(peer, at, aborted))
-        connection.answer(554, "5.4.6 Too many hops, the message is going round in a circle")
+        connection.answer(*LOOP_ANSWER)
 
 
 def _opened_event(peer: Peer, at: datetime) -> events.ConnectionOpened:
@@ -243,7 +243,7 @@ async def listen(
     """Serve until `stop` is set; then every message in hand gets its answer and is stored. Raises OSError if the
     address cannot be had, DatabaseError if there is no configuration to begin with."""
     loop = asyncio.get_running_loop()
-    listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=ReverseDns(_resolver()))
+    listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=ReverseDns(system_resolver()))
     await asyncio.to_thread(listener.start)
     try:
         server = await serve(listener, host=host, port=port, tls_context=tls_context, reuse_port=True)
@@ -252,11 +252,3 @@ async def listen(
         await server.shutdown()
     finally:
         await asyncio.to_thread(listener.stop)
-
-
-def _resolver() -> dns.asyncresolver.Resolver:
-    """The system's resolver; a machine without one has clients without names."""
-    try:
-        return dns.asyncresolver.Resolver()
-    except dns.resolver.NoResolverConfiguration:
-        return dns.asyncresolver.Resolver(configure=False)

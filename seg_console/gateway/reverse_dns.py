@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import dns.asyncresolver
 import dns.exception
+import dns.resolver
 import dns.reversename
 
 # A slow resolver may hold the banner back this long, once per address and CACHE_S.
@@ -68,3 +69,11 @@ class ReverseDns:
         except dns.exception.DNSException:
             return ()
         return [row.address for row in answer]
+
+
+def system_resolver() -> dns.asyncresolver.Resolver:
+    """The system's resolver; a machine without one has clients without names."""
+    try:
+        return dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return dns.asyncresolver.Resolver(configure=False)
