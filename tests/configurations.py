@@ -51,6 +51,32 @@ FULL: dict[str, Any] = {
     ],
     "default_policy": {"threat_defense_connector": {"mode": "default", "address": ""}},
     "mail_policy_settings": {"sender_headers": [["envelope_sender"], ["from", "sender"]]},
+    "host_access": [
+        {
+            "name": "BLOCKED_LIST",
+            "comment": "Seen in March <b>",
+            "entries": ["203.0.113.0/24", ".bad.example"],
+            "action": "reject",
+            "response": "Not from there",
+            "max_connections_per_client": None,
+            "max_messages_per_connection": None,
+            "max_recipients": None,
+            "max_recipients_per_hour": None,
+            "tls": "preferred",
+        },
+        {
+            "name": "ALL",
+            "comment": "",
+            "entries": [],
+            "action": "accept",
+            "response": "",
+            "max_connections_per_client": 20,
+            "max_messages_per_connection": 50,
+            "max_recipients": 100,
+            "max_recipients_per_hour": 1000,
+            "tls": "preferred",
+        },
+    ],
     "recipient_access": [
         {"recipient": "old@corp.example", "action": "reject", "response": {"code": 550, "text": "gone"}},
         {"recipient": "corp.example", "action": "accept", "response": None},
@@ -228,6 +254,36 @@ def _answer(action: str, least: int, most: int) -> st.SearchStrategy[dict[str, A
     )
 
 
+_hosts_of_groups = st.one_of(
+    st.ip_addresses().map(str), _domains, _domains.map(".{}".format), st.sampled_from(["192.0.2.0/24", "192.0.2.3-9"])
+)
+_most = st.one_of(st.none(), st.integers(1, 10_000))
+
+
+def _group(name: st.SearchStrategy[str], entries: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, Any]]:
+    limits = ("connections_per_client", "messages_per_connection", "recipients", "recipients_per_hour")
+    return st.fixed_dictionaries(
+        {
+            "name": name,
+            "comment": st.sampled_from(["", "Ünser <b>"]),
+            "entries": entries,
+            "action": st.sampled_from(["accept", "reject", "refuse"]),
+            "response": st.just(""),
+            **{f"max_{name}": _most for name in limits},
+            "tls": st.sampled_from(["none", "preferred", "required"]),
+        }
+    )
+
+
+_groups = st.lists(
+    _group(
+        st.from_regex(r"[A-Z]{2}[A-Za-z0-9_-]{0,8}", fullmatch=True).filter(lambda name: name != "ALL"),
+        st.lists(_hosts_of_groups, max_size=4, unique=True),
+    ).filter(lambda group: str(group["name"]).casefold() not in {"all", "none"}),
+    max_size=4,
+    unique_by=lambda group: str(group["name"]).casefold(),
+)
+_host_access = st.builds(lambda groups, last: [*groups, last], _groups, _group(st.just("ALL"), st.just([])))
 _access = st.lists(
     st.one_of(_answer("accept", 200, 299), _answer("reject", 400, 599)),
     max_size=6,
@@ -251,6 +307,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "incoming_mail_policies": _policies,
         "default_policy": st.fixed_dictionaries({"threat_defense_connector": _choice("no_scan", "default")}),
         "mail_policy_settings": st.fixed_dictionaries({"sender_headers": _sender_headers}),
+        "host_access": _host_access,
         "recipient_access": _access,
         "smtp_routes": _by_domain(_routes),
         "destination_controls": _by_domain(_controls),

@@ -20,6 +20,7 @@ from seg_console.gateway.protocol import (
     Reply,
     Session,
     StartTls,
+    TlsMissing,
 )
 
 OPENING = b"EHLO client.example\r\nMAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\n"
@@ -37,6 +38,7 @@ def new_session(
     limits: Limits | None = None,
     access: Callable[[str], Access] = corp_only,
     tls_available: bool = False,
+    tls_required: bool = False,
     bare_line_ends: Literal["clean", "reject"] = "clean",
     first_mid: int = 101,
 ) -> Session:
@@ -47,6 +49,7 @@ def new_session(
         next_mid=lambda: next(mids),
         limits=limits,
         tls_available=tls_available,
+        tls_required=tls_required,
         bare_line_ends=bare_line_ends,
     )
 
@@ -60,6 +63,7 @@ class Heard:
     aborted: list[AbortedMessage] = field(default_factory=list)
     invalid_senders: list[str] = field(default_factory=list)
     tls_requests: int = 0
+    tls_missed: int = 0
     closed: Close | None = None
 
     @property
@@ -81,6 +85,8 @@ class Heard:
                     self.invalid_senders.append(text)
                 case StartTls():
                     self.tls_requests += 1
+                case TlsMissing():
+                    self.tls_missed += 1
                 case Close():
                     self.closed = output
 

@@ -51,6 +51,7 @@ class RecordingHandler:
         self.waiting: list[tuple[SmtpConnection, ReceivedMessage]] = []
         self.aborted_messages: list[AbortedMessage] = []
         self.invalid_senders: list[str] = []
+        self.tls_missed = 0
         self.secured: list[tuple[str, str]] = []
         self.tls_errors: list[Exception] = []
         self.refused_peers: list[str] = []
@@ -90,6 +91,9 @@ class RecordingHandler:
 
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
         self.invalid_senders.append(text)
+
+    def tls_missing(self, connection: SmtpConnection) -> None:
+        self.tls_missed += 1
 
     def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
         self.secured.append((version, cipher))

@@ -172,6 +172,9 @@ def _received_event(plan: Plan) -> events.Received:
         remote_ip=peer.remote_ip,
         reverse_dns=peer.reverse_dns,
         verified=peer.verified,
+        throttled=message.throttled,
+        sender_group=peer.sender_group,
+        matched=peer.matched,
     )
 
 
@@ -186,4 +189,5 @@ def _abandoned_event(abandoned: Abandoned) -> events.Aborted:
         refused=message.refused,
         invalid=message.invalid,
         reason=message.reason,
+        throttled=message.throttled,
     )

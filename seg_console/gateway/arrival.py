@@ -11,7 +11,8 @@ from seg_console.gateway.protocol import AbortedMessage, ReceivedMessage
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The connection a message came over. `reverse_dns` is "" when the address has no name."""
+    """The connection a message came over. `reverse_dns` is "" when the address has no name; `sender_group` "" where
+    only the last row of the Host Access Table matched, `matched` is the entry that did."""
 
     icid: int
     interface: str
@@ -19,6 +20,8 @@ class Peer:
     remote_ip: str
     reverse_dns: str
     verified: bool
+    sender_group: str = ""
+    matched: str = "ALL"
 
 
 @dataclass(frozen=True, slots=True)

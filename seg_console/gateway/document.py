@@ -1,8 +1,11 @@
-"""The sections `recipient_access` and `listener`."""
+"""The sections `host_access`, `recipient_access` and `listener`."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -10,9 +13,30 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE
 from seg_console.config.models import ConfigurationObject
+from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Plain, Shape
-from seg_console.gateway.models import LONGEST_RESPONSE, ListenerSettings, RecipientAccess
+from seg_console.config.rows import Rows
+from seg_console.gateway import models
+from seg_console.gateway.host_access import ALL, check_entry
+from seg_console.gateway.models import (
+    ALL_UID,
+    GROUP_NAME_PATTERN,
+    GROUP_NAME_RULE,
+    LAST_POSITION,
+    LONGEST_COMMENT,
+    LONGEST_GROUP_NAME,
+    LONGEST_RESPONSE,
+    ListenerSettings,
+    RecipientAccess,
+    last_row,
+)
 from seg_console.mail.addresses import check_address, check_domain, check_local_part
+from seg_console.mail.lines import visible
+
+MOST_GROUPS = 1_000
+MOST_ENTRIES = 10_000
+# The log's word for the row ALL.
+RESERVED_NAMES = frozenset({"none"})
 
 
 def check_recipient(text: str) -> str:
@@ -33,6 +57,74 @@ def check_reply_text(text: str) -> str:
     if not text or not text.isascii() or not text.isprintable():
         raise ValueError(_("give one line of printable ASCII characters."))
     return text
+
+
+def check_comment(text: str) -> str:
+    """One line of any script. Raises ValueError with a sentence."""
+    if visible(text) != text:
+        raise ValueError(_("give one line of text without control characters."))
+    return text
+
+
+def check_group_name(text: str) -> str:
+    """Raises ValueError with a sentence."""
+    if text.upper() == ALL:
+        return ALL
+    if not re.fullmatch(GROUP_NAME_PATTERN, text):
+        raise ValueError(str(GROUP_NAME_RULE))
+    if text.casefold() in RESERVED_NAMES:
+        raise ValueError(_("the mail log uses this name for hosts that no group matches; give another one."))
+    return text
+
+
+def _check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry in seen:
+            raise ValueError(_("%(entry)s is in the list twice.") % {"entry": entry})
+        seen.add(entry)
+    return entries
+
+
+Limit = Annotated[int, Field(ge=1, le=10_000)] | None
+
+
+class SenderGroup(Shape):
+    """A row of the Host Access Table; the one named ALL is the last and has no entries."""
+
+    name: Annotated[str, Field(max_length=LONGEST_GROUP_NAME), AfterValidator(check_group_name)]
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT), AfterValidator(check_comment)] = ""
+    entries: Annotated[
+        tuple[Annotated[str, AfterValidator(check_entry)], ...],
+        Field(max_length=MOST_ENTRIES),
+        AfterValidator(_check_entries),
+    ] = ()
+    action: Literal["accept", "reject", "refuse"] = "accept"
+    response: Annotated[str, Field(max_length=LONGEST_RESPONSE)] = ""
+    max_connections_per_client: Limit = None
+    max_messages_per_connection: Limit = None
+    max_recipients: Annotated[int, Field(ge=1, le=50_000)] | None = None
+    max_recipients_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    tls: Literal["none", "preferred", "required"] = "preferred"
+
+    @field_validator("entries")
+    @classmethod
+    def _none_of_all(cls, entries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if entries and info.data.get("name") == ALL:
+            raise ValueError(_("the row ALL has no entries: it takes every host that no group matches."))
+        return entries
+
+    @field_validator("response")
+    @classmethod
+    def _goes_with_reject(cls, response: str, info: ValidationInfo) -> str:
+        if not response:
+            return response
+        if info.data.get("action") != "reject":
+            raise ValueError(_("a response goes with reject only."))
+        return check_reply_text(response)
+
+
+ALL_GROUP = SenderGroup(name=ALL)
 
 
 class Response(Shape):
@@ -80,6 +172,44 @@ class RecipientAccessSection(ListSection[Access]):
         return {"recipient": item.recipient, "action": item.action, "response_code": code, "response_text": text}
 
 
+class HostAccessSection(ListSection[SenderGroup]):
+    """The row ALL is always there and always the last; only where it differs from its initial values has it a row."""
+
+    def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
+        found = super().dump(rows)
+        return found if found and found[-1][0] == ALL_UID else [*found, (ALL_UID, self.to_plain(last_row()))]
+
+    def load(self, items: Sequence[Shape], known: Rows) -> tuple[list[UUID], list[ConfigurationObject]]:
+        groups = [item for item in items if item != ALL_GROUP]
+        last = groups.pop() if groups and self._is_all(groups[-1]) else None
+        uids, rows = super().load(groups, Rows(row for row in known.of(models.SenderGroup) if row.uid != ALL_UID))
+        if last is not None:
+            rows.append(models.SenderGroup(uid=ALL_UID, position=LAST_POSITION, **self.to_fields(last)))
+        return uids + [ALL_UID] * (len(items) - len(groups)), rows
+
+    def check(self, raw: object) -> Iterator[Problem]:
+        yield from super().check(raw)
+        items = raw if isinstance(raw, list) else []
+        for index, item in enumerate(items[:-1]):
+            if isinstance(item, dict) and str(item.get("name", "")).upper() == ALL:
+                message = _("the row ALL is the last: no group behind it would ever match.")
+                yield Problem(path_of(self.key, index, "name"), message)
+
+    @staticmethod
+    def _is_all(item: Shape) -> bool:
+        assert isinstance(item, SenderGroup)
+        return item.name == ALL
+
+
+HOST_ACCESS = HostAccessSection(
+    "host_access",
+    SenderGroup,
+    models.SenderGroup,
+    place=38,
+    identity="name",
+    ordered=True,
+    most=MOST_GROUPS,
+)
 RECIPIENT_ACCESS = RecipientAccessSection(
     "recipient_access", Access, RecipientAccess, place=40, identity="recipient", ordered=True
 )
@@ -88,5 +218,6 @@ LISTENER = ObjectSection("listener", Listener, ListenerSettings, place=70)
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
+    registry.register(HOST_ACCESS)
     registry.register(RECIPIENT_ACCESS)
     registry.register(LISTENER)

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from django.db import connection as database
@@ -19,11 +20,13 @@ from seg_console.config import running
 from seg_console.gateway.accept import Happening, store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_domains
 from seg_console.gateway.document import Listener as ListenerSettings
+from seg_console.gateway.document import SenderGroup
+from seg_console.gateway.host_access import ALL, HourlyCount, Match
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
+from seg_console.gateway.running import host_access, recipient_access
 from seg_console.gateway.running import listener as listener_settings
-from seg_console.gateway.running import recipient_access
 from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer, serve
 from seg_console.gateway.writer import Writer
 from seg_console.mail import events
@@ -37,6 +40,9 @@ INTERFACE = "Data 1"
 ID_BLOCK = 1000
 # What a message is told that has passed too many servers.
 LOOP_ANSWER = (554, "5.4.6 Too many hops, the message is going round in a circle")
+# The mail log's words for what a sender group does (mail-logs 4.1).
+ACCESS = {"accept": "ACCEPT", "reject": "REJECT", "refuse": "TCPREFUSE"}
+REJECTED = "5.7.1 Access denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Listener:
         self._names = names
         self._mids = Pool("MID", block=ID_BLOCK)
         self._icids = Pool("ICID", block=ID_BLOCK)
+        self._recipients = HourlyCount()
         self._peers: WeakKeyDictionary[SmtpConnection, Peer] = WeakKeyDictionary()
         self._look_ups: set[asyncio.Task[None]] = set()
         self._writer = Writer(store=self._store, tick=self._tick, post=self._post)
@@ -131,6 +138,9 @@ class Listener:
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
         self._writer.submit(events.InvalidSender(at=self._now(), icid=self._icid(connection), text=text))
 
+    def tls_missing(self, connection: SmtpConnection) -> None:
+        self._writer.submit(events.ConnectionTlsMissing(at=self._now(), icid=self._icid(connection)))
+
     def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
         self._writer.submit(
             events.ConnectionTls(at=self._now(), icid=self._icid(connection), protocol=version, cipher=cipher)
@@ -149,6 +159,8 @@ class Listener:
             self._writer.submit(events.ConnectionTimedOut(at=at, icid=peer.icid, remote_ip=peer.remote_ip))
         elif ending is Ending.LOST:
             self._writer.submit(events.ConnectionLost(at=at, icid=peer.icid))
+        elif ending is Ending.MESSAGES:
+            self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message limit exceeded"))
         self._writer.submit(events.ConnectionClosed(at=at, icid=peer.icid))
 
     # -- beginning a connection
@@ -164,6 +176,7 @@ class Listener:
         if icid is None:
             connection.refuse(421, "4.3.0 Service not available, try again later")
             return
+        found = running.held().value(host_access).match(connection.peer_ip, name.name if name.verified else "")
         peer = Peer(
             icid=icid,
             interface=INTERFACE,
@@ -171,25 +184,54 @@ class Listener:
             remote_ip=connection.peer_ip,
             reverse_dns=name.name,
             verified=name.verified,
+            sender_group="" if found.name == ALL else found.name,
+            matched=found.entry,
         )
         self._peers[connection] = peer
-        self._writer.submit(_opened_event(peer, self._now()))
-        connection.begin(self._session(), icid=icid)
+        self._writer.submit(_opened_event(peer, ACCESS[found.policy.action], self._now()))
+        self._let_in(connection, peer, found)
 
-    def _session(self) -> Session:
+    def _let_in(self, connection: SmtpConnection, peer: Peer, found: Match[SenderGroup]) -> None:
+        """Do with the connection what its sender group says."""
+        group = found.policy
+        most = group.max_connections_per_client
+        if group.action == "refuse":
+            connection.drop(icid=peer.icid)
+        elif group.action == "reject":
+            connection.refuse(554, group.response or REJECTED, icid=peer.icid)
+        elif most is not None and connection.of_this_client > most:
+            self._writer.submit(
+                events.ConnectionRefused(at=self._now(), icid=peer.icid, reason="Connection limit exceeded")
+            )
+            connection.refuse(421, "4.7.0 Too many connections, try again later", icid=peer.icid)
+        else:
+            connection.begin(self._session(peer, group), icid=peer.icid)
+
+    def _session(self, peer: Peer, group: SenderGroup) -> Session:
         settings = self._settings()
+        most = group.max_recipients
         return Session(
             hostname=self._identity.hostname,
-            access=self._access,
+            access=partial(self._access, peer.remote_ip, group.max_recipients_per_hour),
             next_mid=self._mids.next,
-            limits=Limits(max_message_size=settings.max_message_size, max_recipients=settings.max_recipients),
-            tls_available=self._tls,
+            limits=Limits(
+                max_message_size=settings.max_message_size,
+                max_recipients=settings.max_recipients if most is None else min(most, settings.max_recipients),
+                max_messages=group.max_messages_per_connection,
+            ),
+            tls_available=self._tls and group.tls != "none",
+            tls_required=group.tls == "required",
             bare_line_ends=settings.bare_line_ends,
         )
 
-    def _access(self, recipient: str) -> Access:
+    def _access(self, client: str, most_per_hour: int | None, recipient: str) -> Access:
         """Asked at every RCPT, so a committed change is in force for the next recipient of an open session."""
-        return running.held().value(recipient_access).decide(recipient)
+        access = running.held().value(recipient_access).decide(recipient)
+        if most_per_hour is None or not access.accepted:
+            return access
+        if self._recipients.take(client, most_per_hour, now=self._loop.time()):
+            return access
+        return Access(accepted=False, code=452, text="4.7.1 Too many recipients received this hour", throttled=True)
 
     def _with_domains(self, message: ReceivedMessage) -> ReceivedMessage:
         own = running.held().value(recipient_access).own_domain or self._identity.hostname
@@ -212,13 +254,14 @@ class Listener:
             refused=message.refused,
             invalid=message.invalid,
             reason=AbortReason.LOOP,
+            throttled=message.throttled,
         )
         self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message loop"))
         self._writer.submit(Abandoned(peer, at, aborted))
         connection.answer(*LOOP_ANSWER)
 
 
-def _opened_event(peer: Peer, at: datetime) -> events.ConnectionOpened:
+def _opened_event(peer: Peer, access: str, at: datetime) -> events.ConnectionOpened:
     return events.ConnectionOpened(
         at=at,
         icid=peer.icid,
@@ -227,6 +270,9 @@ def _opened_event(peer: Peer, at: datetime) -> events.ConnectionOpened:
         remote_ip=peer.remote_ip,
         reverse_dns=peer.reverse_dns,
         verified=peer.verified,
+        access=access,
+        sender_group=peer.sender_group,
+        matched=peer.matched,
     )
 
 

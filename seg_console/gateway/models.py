@@ -1,15 +1,26 @@
-"""What an administrator sets about the way in: who may receive, and the listener's limits."""
+"""What an administrator sets about the way in: who may connect, who may receive, and the listener's limits."""
 
 from __future__ import annotations
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+import uuid
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.models import ConfigurationObject
+from seg_console.gateway.host_access import ALL
 
+LONGEST_GROUP_NAME = 64
+LONGEST_COMMENT = 200
+# The name stands in a line of the mail log, between words.
+GROUP_NAME_PATTERN = r"[A-Za-z0-9_-]+"
+GROUP_NAME_RULE = _("Use the letters A to Z, digits, hyphens and underscores.")
+# The last row of the Host Access Table has no entries and is in every set, though perhaps not as a row.
+ALL_UID = uuid.uuid5(uuid.NAMESPACE_OID, "host_access:ALL")
+LAST_POSITION = 2_147_483_647
 LONGEST_RECIPIENT = 320
 LONGEST_RESPONSE = 400
 
@@ -58,6 +69,78 @@ class RecipientAccess(ConfigurationObject):
                 violation_error_message=_("Give a code from 200 to 299 to accept, from 400 to 599 to reject."),
             ),
         ]
+
+
+class HostAction(models.TextChoices):
+    ACCEPT = "accept", _("Accept")
+    REJECT = "reject", _("Reject")
+    REFUSE = "refuse", _("TCP Refuse")
+
+
+class ClientTls(models.TextChoices):
+    NONE = "none", _("No")
+    PREFERRED = "preferred", _("Preferred")
+    REQUIRED = "required", _("Required")
+
+
+class SenderGroup(ConfigurationObject):
+    """A row of the Host Access Table (seg-webui 8.4); the first group with an entry for the host decides.
+
+    `entries` are as `host_access.check_entry` returns them. `response` "": the ordinary refusal. A limit of None is the
+    listener's own, where it has one. `position` is sparse (see config.order); that of the row ALL is the last.
+    """
+
+    identity = "name"
+
+    name = models.CharField(
+        _("Sender Group"),
+        max_length=LONGEST_GROUP_NAME,
+        validators=[RegexValidator(rf"\A{GROUP_NAME_PATTERN}\Z", GROUP_NAME_RULE)],
+    )
+    position = models.IntegerField(_("Order"))
+    comment = models.CharField(_("Comment"), max_length=LONGEST_COMMENT, blank=True)
+    entries = models.JSONField(_("Senders"), default=list, blank=True)
+    action = models.CharField(_("Action"), max_length=10, choices=HostAction, default=HostAction.ACCEPT)
+    response = models.CharField(_("Response text"), max_length=LONGEST_RESPONSE, blank=True)
+    max_connections_per_client = models.PositiveIntegerField(
+        _("Maximum concurrent connections from one client"), null=True, blank=True, validators=_between(1, 10_000)
+    )
+    max_messages_per_connection = models.PositiveIntegerField(
+        _("Maximum messages per connection"), null=True, blank=True, validators=_between(1, 10_000)
+    )
+    max_recipients = models.PositiveIntegerField(
+        _("Maximum recipients per message"), null=True, blank=True, validators=_between(1, 50_000)
+    )
+    max_recipients_per_hour = models.PositiveIntegerField(
+        _("Maximum recipients per hour from one client"), null=True, blank=True, validators=_between(1, 1_000_000)
+    )
+    tls = models.CharField(_("TLS"), max_length=10, choices=ClientTls, default=ClientTls.PREFERRED)
+
+    class Meta:
+        verbose_name = _("Sender Group")
+        verbose_name_plural = _("Host Access Table")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(
+                "configuration",
+                Lower("name"),
+                name="gateway_sendergroup_name",
+                violation_error_message=_("A sender group of that name exists already."),
+            ),
+            models.CheckConstraint(condition=Q(action__in=HostAction.values), name="gateway_sendergroup_action"),
+            models.CheckConstraint(condition=Q(tls__in=ClientTls.values), name="gateway_sendergroup_tls"),
+            models.CheckConstraint(
+                condition=Q(response="") | Q(action=HostAction.REJECT), name="gateway_sendergroup_response"
+            ),
+        ]
+
+    def in_its_absence(self) -> ConfigurationObject | None:
+        return last_row() if self.uid == ALL_UID else None
+
+
+def last_row() -> SenderGroup:
+    """The row ALL as a system has it that nobody has configured."""
+    return SenderGroup(uid=ALL_UID, name=ALL, position=LAST_POSITION)
 
 
 class BareLineEnds(models.TextChoices):

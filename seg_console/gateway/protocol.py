@@ -28,6 +28,8 @@ class Limits:
 
     max_message_size: int = 10_485_760
     max_recipients: int = 1_000
+    max_messages: int | None = None
+    """Messages accepted before the next one is turned away with the connection; None: no limit."""
     max_errors: int = 20
     """Replies of 5xx, and transactions that ended with no recipient but refused ones, before we hang up."""
     max_junk: int = 100
@@ -40,11 +42,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whether a recipient is taken. `code` and `text` are the reply; an empty text stands for our usual one."""
+    """Whether a recipient is taken. `code` and `text` are the reply; an empty text stands for our usual one.
+    `throttled`: it is refused because there were too many, not because of who it is."""
 
     accepted: bool
     code: int = 250
     text: str = ""
+    throttled: bool = False
 
 
 class AbortReason(StrEnum):
@@ -64,6 +68,7 @@ class CloseReason(StrEnum):
     QUIT = "quit"
     TIMED_OUT = "timed out"
     ERRORS = "too many errors"
+    MESSAGES = "too many messages"
     SHUTDOWN = "shutting down"
 
 
@@ -73,7 +78,8 @@ class ReceivedMessage:
 
     Addresses are ASCII as the client wrote them, without angle brackets and source route; "" is the null sender, and
     `postmaster` may stand without a domain (RFC 5321 4.1.1.3). `refused` are recipients turned away, `invalid` the
-    text of those whose syntax was wrong. `declared_size` is the SIZE of MAIL in octets, 0 where none was given.
+    text of those whose syntax was wrong, `throttled` those that were too many. `declared_size` is the SIZE of MAIL in
+    octets, 0 where none was given.
     """
 
     mid: int
@@ -87,6 +93,7 @@ class ReceivedMessage:
     tls: bool
     body_8bitmime: bool
     declared_size: int
+    throttled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,7 @@ class AbortedMessage:
     refused: tuple[str, ...]
     invalid: tuple[str, ...]
     reason: AbortReason
+    throttled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +142,18 @@ class InvalidSender:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsMissing:
+    """A message was begun in clear where TLS is demanded. Said once in a session."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The transport must close the connection once the replies are out. Always the last output of a session."""
 
     reason: CloseReason
 
 
-Output = Reply | StartTls | MessageReady | MessageAborted | InvalidSender | Close
+Output = Reply | StartTls | MessageReady | MessageAborted | InvalidSender | TlsMissing | Close
 
 
 class Phase(Enum):
@@ -250,6 +263,7 @@ class _Transaction:
     recipients: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
+    throttled: list[str] = field(default_factory=list)
 
 
 class Session:
@@ -257,7 +271,7 @@ class Session:
 
     `access` says whether a recipient is taken; `next_mid` gives the MID of a message that begins, or None when there is
     none to be had, which is answered 451. `bare_line_ends` says what becomes of a bare CR or LF inside a message: made
-    CRLF ("clean") or the message refused with 550 ("reject").
+    CRLF ("clean") or the message refused with 550 ("reject"). With `tls_required` no message may begin in clear.
 
     Every method that returns outputs expects the caller to act on them in order.
     """
@@ -270,6 +284,7 @@ class Session:
         next_mid: Callable[[], int | None],
         limits: Limits | None = None,
         tls_available: bool = False,
+        tls_required: bool = False,
         bare_line_ends: Literal["clean", "reject"] = "clean",
     ) -> None:
         self._hostname = hostname
@@ -277,12 +292,15 @@ class Session:
         self._next_mid = next_mid
         self._limits = limits or Limits()
         self._tls_available = tls_available
+        self._tls_required = tls_required
+        self._told_tls_missing = False
         self._bare_line_ends = bare_line_ends
         self._phase = Phase.COMMAND
         self._helo: str | None = None
         self._esmtp = False
         self._tls = False
         self._transaction: _Transaction | None = None
+        self._accepted = 0
         self._errors = 0
         self._junk = 0
         self._closing = False
@@ -334,6 +352,7 @@ class Session:
         self._say(code, text)
         if 200 <= code < 300:
             self._errors = self._junk = 0
+            self._accepted += 1
         if self._closing:
             self._hang_up(CloseReason.SHUTDOWN)
         elif self._overflowed:
@@ -489,6 +508,7 @@ class Session:
                     tls=self._tls,
                     body_8bitmime=transaction.body_8bitmime,
                     declared_size=transaction.declared_size,
+                    throttled=tuple(transaction.throttled),
                 )
             )
         )
@@ -532,6 +552,8 @@ class Session:
         self._abort(AbortReason.TIMED_OUT if reason is CloseReason.TIMED_OUT else AbortReason.HUNG_UP)
         if reason is CloseReason.ERRORS:
             self._say(421, "4.7.0 Too many errors, closing connection")
+        elif reason is CloseReason.MESSAGES:
+            self._say(421, "4.7.0 Too many messages in this connection, open another one")
         elif reason is CloseReason.TIMED_OUT:
             self._say(421, f"4.4.2 {self._hostname} Timeout, closing connection")
         else:
@@ -544,7 +566,7 @@ class Session:
         transaction, self._transaction = self._transaction, None
         if transaction is None:
             return
-        if transaction.refused and not transaction.recipients:
+        if (transaction.refused or transaction.throttled) and not transaction.recipients:
             # Single refusals are no error of the client's: a list with some stale recipients is ordinary mail.
             self._errors += 1
         self._put(
@@ -556,6 +578,7 @@ class Session:
                     refused=tuple(transaction.refused),
                     invalid=tuple(transaction.invalid),
                     reason=reason,
+                    throttled=tuple(transaction.throttled),
                 )
             )
         )
@@ -628,6 +651,12 @@ class Session:
         if self._transaction is not None:
             self._error(503, "5.5.1 Sender was already given")
             return
+        if self._tls_required and not self._tls:
+            self._refuse_clear_text()
+            return
+        if self._limits.max_messages is not None and self._accepted >= self._limits.max_messages:
+            self._hang_up(CloseReason.MESSAGES)
+            return
         if argument[:5].upper() != "FROM:":
             self._error(501, "5.5.4 Syntax: MAIL FROM:<address>")
             return
@@ -642,6 +671,12 @@ class Session:
             self._error(501, "5.5.4 Malformed parameter")
             return
         self._begin(sender, parameters)
+
+    def _refuse_clear_text(self) -> None:
+        if not self._told_tls_missing:
+            self._told_tls_missing = True
+            self._put(TlsMissing())
+        self._error(530, "5.7.0 Must issue a STARTTLS command first")
 
     def _begin(self, sender: str, parameters: dict[str, str | None]) -> None:
         body = parameters.pop("BODY", "7BIT") or ""
@@ -669,7 +704,8 @@ class Session:
     def _has_room(self, transaction: _Transaction) -> bool:
         """Whether one more recipient of any sort may be noted."""
         limit = self._limits.max_recipients
-        return len(transaction.recipients) < limit and len(transaction.refused) + len(transaction.invalid) < limit
+        turned_away = len(transaction.refused) + len(transaction.invalid) + len(transaction.throttled)
+        return len(transaction.recipients) < limit and turned_away < limit
 
     def _rcpt_command(self, argument: str) -> None:
         transaction = self._transaction
@@ -705,7 +741,7 @@ class Session:
             code = access.code if 200 <= access.code < 300 else 250
             self._say(code, access.text or f"2.1.5 recipient <{recipient}> ok")
             return
-        transaction.refused.append(recipient)
+        (transaction.throttled if access.throttled else transaction.refused).append(recipient)
         code = access.code if 400 <= access.code < 600 else 550
         self._say(code, access.text or "#5.1.0 Address rejected.")
 

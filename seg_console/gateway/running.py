@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from seg_console.config.document import Document
-from seg_console.gateway.document import LISTENER, RECIPIENT_ACCESS, Listener
+from seg_console.gateway.document import ALL_GROUP, HOST_ACCESS, LISTENER, RECIPIENT_ACCESS, Listener, SenderGroup
 from seg_console.gateway.document import Access as Row
+from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.protocol import Access
 from seg_console.mail.addresses import split_address
 
@@ -33,6 +34,14 @@ class RecipientAccessTable:
 
 def recipient_access(configuration: Document) -> RecipientAccessTable:
     return RecipientAccessTable(configuration[RECIPIENT_ACCESS])
+
+
+def host_access(configuration: Document) -> HostAccessTable[SenderGroup]:
+    """The Host Access Table; the policy of a match is the group as the document has it."""
+    groups = configuration[HOST_ACCESS]
+    named = [group for group in groups if group.name != ALL]
+    otherwise = next((group for group in groups if group.name == ALL), ALL_GROUP)
+    return HostAccessTable((Group(group.name, group.entries, group) for group in named), otherwise=otherwise)
 
 
 def listener(configuration: Document) -> Listener:

@@ -29,6 +29,7 @@ from seg_console.gateway.protocol import (
     Reply,
     Session,
     StartTls,
+    TlsMissing,
     reply,
 )
 
@@ -72,6 +73,7 @@ class Ending(StrEnum):
     LOST = "lost"
     TIMED_OUT = "timed out"
     ERRORS = "too many errors"
+    MESSAGES = "too many messages"
     SHUTDOWN = "shut down"
     REFUSED = "refused"
     TLS_FAILED = "TLS failed"
@@ -82,6 +84,7 @@ _ENDINGS: Final = {
     CloseReason.QUIT: Ending.QUIT,
     CloseReason.TIMED_OUT: Ending.TIMED_OUT,
     CloseReason.ERRORS: Ending.ERRORS,
+    CloseReason.MESSAGES: Ending.MESSAGES,
     CloseReason.SHUTDOWN: Ending.SHUTDOWN,
 }
 
@@ -97,7 +100,8 @@ class ConnectionHandler(Protocol):
         """Asked for every new connection, so that a change is in force at once."""
 
     def opened(self, connection: SmtpConnection) -> None:
-        """Must lead to `connection.begin` or `connection.refuse`, at once or later; nothing is read until then."""
+        """Must lead to `connection.begin`, `connection.refuse` or `connection.drop`, at once or later; nothing is read
+        until then."""
 
     def over_limit(self, connection: SmtpConnection) -> None:
         """The connection is one too many and has been answered 421; nothing more will be heard of it."""
@@ -109,6 +113,9 @@ class ConnectionHandler(Protocol):
 
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
         """`text` is what the client sent instead of an address; it may hold any character."""
+
+    def tls_missing(self, connection: SmtpConnection) -> None:
+        """A message was begun in clear where the session demands TLS."""
 
     def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
         """`version` as in "TLSv1.3", `cipher` as OpenSSL names it."""
@@ -156,6 +163,11 @@ class SmtpConnection(asyncio.Protocol):
         return None if self._session is None else self._session.helo
 
     @property
+    def of_this_client(self) -> int:
+        """Connections from the same address at this moment, this one among them."""
+        return self._server.connections_of(self.peer_ip)
+
+    @property
     def is_open(self) -> bool:
         """Whether the client may still hear an answer."""
         return self._ending is None and not self._gone
@@ -181,6 +193,13 @@ class SmtpConnection(asyncio.Protocol):
             return
         self.icid = icid
         self._write(reply(code, text))
+        self._close(Ending.REFUSED)
+
+    def drop(self, *, icid: int | None = None) -> None:
+        """Close without a word."""
+        if not self.is_open:
+            return
+        self.icid = icid
         self._close(Ending.REFUSED)
 
     def answer(self, code: int, text: str) -> None:
@@ -298,6 +317,8 @@ class SmtpConnection(asyncio.Protocol):
                 handler.aborted(self, message)
             case InvalidSender(text):
                 handler.invalid_sender(self, text)
+            case TlsMissing():
+                handler.tls_missing(self)
             case StartTls():
                 self._start_tls()
             case Close(reason):
@@ -540,6 +561,9 @@ class SmtpServer:
     @property
     def connection_count(self) -> int:
         return len(self._connections)
+
+    def connections_of(self, client: str) -> int:
+        return self._per_client.get(client, 0)
 
     def admit(self, connection: SmtpConnection, limits: ConnectionLimits) -> bool:
         """Count the connection in, unless it is one too many."""

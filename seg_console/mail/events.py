@@ -45,6 +45,9 @@ class ConnectionOpened(Event):
     remote_ip: str
     reverse_dns: str  # "" when the address has no name
     verified: bool  # the name leads back to the address
+    access: str = "ACCEPT"  # the verdict of the Host Access Table: ACCEPT, REJECT, TCPREFUSE
+    sender_group: str = ""  # "" where only the last row matched
+    matched: str = "ALL"  # the entry of the group that matched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,14 @@ class ConnectionTlsFailed(Event):
     kind = "connection_tls_failed"
     icid: int
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionTlsMissing(Event):
+    """The sender group demands TLS, and the client began a message without."""
+
+    kind = "connection_tls_missing"
+    icid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +126,14 @@ class Received(MessageEvent):
     message_id: str | None
     subject: str | None
     size: int
+    throttled: tuple[str, ...] = ()  # turned away by the sender group's limit of recipients in an hour
     interface: str
     interface_ip: str
     remote_ip: str
     reverse_dns: str
     verified: bool
+    sender_group: str = ""  # "" where only the last row of the Host Access Table matched
+    matched: str = "ALL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +146,7 @@ class Aborted(MessageEvent):
     recipients: tuple[str, ...]
     refused: tuple[str, ...]
     invalid: tuple[str, ...] = ()
+    throttled: tuple[str, ...] = ()
     reason: str  # "Receiving aborted by sender", "Message size exceeds limit"
 
 
@@ -317,6 +332,7 @@ EVENTS: tuple[type[Event], ...] = (
     ConnectionOpened,
     ConnectionTls,
     ConnectionTlsFailed,
+    ConnectionTlsMissing,
     ConnectionLost,
     ConnectionTimedOut,
     InvalidSender,

@@ -39,7 +39,7 @@ def _connection_opened(event: events.ConnectionOpened) -> list[str]:
     return [
         f"New SMTP ICID {event.icid} interface {event.interface} ({event.interface_ip}) address {event.remote_ip} "
         f"reverse dns host {event.reverse_dns or 'unknown'} verified {verified}",
-        f"ICID {event.icid} ACCEPT SG None match ALL SBRS not enabled",
+        f"ICID {event.icid} {event.access} SG {event.sender_group or None} match {event.matched} SBRS not enabled",
     ]
 
 
@@ -49,6 +49,10 @@ def _connection_tls(event: events.ConnectionTls) -> list[str]:
 
 def _connection_tls_failed(event: events.ConnectionTlsFailed) -> list[str]:
     return [f"ICID {event.icid} TLS failed: {event.detail}"]
+
+
+def _connection_tls_missing(event: events.ConnectionTlsMissing) -> list[str]:
+    return [f"ICID {event.icid} TLS was required but remote host did not initiate it"]
 
 
 def _connection_lost(event: events.ConnectionLost) -> list[str]:
@@ -78,6 +82,7 @@ def _transaction(event: events.Received | events.Aborted) -> list[str]:
     return [
         *_envelope(mid, icid, event.envelope_sender, event.recipients),
         *(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT" for address in event.refused),
+        *(f"MID {mid} ICID {icid} To: <{address}> Rejected by Receiving Control" for address in event.throttled),
         *(f"ICID {icid} MID {mid} Invalid recipient address: '{text}'" for text in event.invalid),
     ]
 
@@ -244,6 +249,7 @@ _WORDING: dict[str, Callable[[Any], list[str]]] = {
     events.ConnectionOpened.kind: _connection_opened,
     events.ConnectionTls.kind: _connection_tls,
     events.ConnectionTlsFailed.kind: _connection_tls_failed,
+    events.ConnectionTlsMissing.kind: _connection_tls_missing,
     events.ConnectionLost.kind: _connection_lost,
     events.ConnectionTimedOut.kind: _connection_timed_out,
     events.InvalidSender.kind: _invalid_sender,

@@ -80,7 +80,9 @@ def _received(event: events.Received) -> list[Sentence]:
             name=event.reverse_dns or _("unknown"),
             verified=verified,
         ),
+        *_sender_group(event),
         *_envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused),
+        *_throttled(event),
     ]
     if event.message_id is not None:
         said.append(_say(_("Message %(mid)s contains message ID header '%(id)s'."), mid=event.mid, id=event.message_id))
@@ -90,6 +92,21 @@ def _received(event: events.Received) -> list[Sentence]:
         )
     said.append(_ready(event.mid, event.size, event.envelope_sender))
     return said
+
+
+def _sender_group(event: events.Received) -> list[Sentence]:
+    """Where a group matched: that nothing but the last row did goes without saying."""
+    if not event.sender_group:
+        return []
+    text = _("Incoming connection (ICID %(icid)s) falls to sender group %(group)s, match %(entry)s.")
+    return [_say(text, icid=event.icid, group=event.sender_group, entry=event.matched)]
+
+
+def _throttled(event: events.Received | events.Aborted) -> list[Sentence]:
+    text = _(
+        "Message %(mid)s on incoming connection (ICID %(icid)s): recipient %(address)s rejected by Receiving Control."
+    )
+    return [_say(text, mid=event.mid, icid=event.icid, address=address) for address in event.throttled]
 
 
 def _envelope(
@@ -129,6 +146,7 @@ def _ready(mid: int, size: int, sender: str) -> Sentence:
 def _aborted(event: events.Aborted) -> list[Sentence]:
     return [
         *_envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused),
+        *_throttled(event),
         _say(_("Message %(mid)s aborted: %(reason)s"), mid=event.mid, reason=_reason(event.reason)),
     ]
 

@@ -99,6 +99,8 @@ class MessageDetails:
     interface_ip: str
     reverse_dns: str
     reverse_dns_verified: bool
+    # "" where only the last row of the Host Access Table matched, or nothing tells.
+    sender_group: str = ""
     lines: list[ProcessingLine] = field(default_factory=list)
 
 
@@ -123,13 +125,14 @@ def details(mid: int, *, all_connector_events: bool = False) -> MessageDetails |
         return None
     hit = _hits([root_mid])[0]
     root = Message.objects.get(pk=root_mid)
-    rows = TrackingEvent.objects.filter(message__in=hit.mids).order_by("at", "pk")[:MOST_EVENTS]
+    rows = list(TrackingEvent.objects.filter(message__in=hit.mids).order_by("at", "pk")[:MOST_EVENTS])
     return MessageDetails(
         hit=hit,
         interface=root.interface,
         interface_ip=root.interface_ip,
         reverse_dns=root.reverse_dns,
         reverse_dns_verified=root.reverse_dns_verified,
+        sender_group=next((row.data["sender_group"] for row in rows if row.data.get("sender_group")), ""),
         lines=_lines(rows, all_connector_events=all_connector_events),
     )
 

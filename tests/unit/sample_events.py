@@ -108,6 +108,29 @@ SAMPLES: list[tuple[events.Event, list[str]]] = [
         events.ConnectionTlsFailed(at=AT, icid=ICID, detail="(1, 'no shared cipher')"),
         ["ICID 5012 TLS failed: (1, 'no shared cipher')"],
     ),
+    (
+        events.ConnectionOpened(
+            at=AT,
+            icid=5014,
+            interface="Data 1",
+            interface_ip="10.13.0.99",
+            remote_ip="203.0.113.66",
+            reverse_dns="",
+            verified=False,
+            access="REJECT",
+            sender_group="BLOCKED_LIST",
+            matched="203.0.113.0/24",
+        ),
+        [
+            "New SMTP ICID 5014 interface Data 1 (10.13.0.99) address 203.0.113.66 reverse dns host unknown "
+            "verified no",
+            "ICID 5014 REJECT SG BLOCKED_LIST match 203.0.113.0/24 SBRS not enabled",
+        ],
+    ),
+    (
+        events.ConnectionTlsMissing(at=AT, icid=ICID),
+        ["ICID 5012 TLS was required but remote host did not initiate it"],
+    ),
     (events.ConnectionLost(at=AT, icid=ICID), ["ICID 5012 lost"]),
     (
         events.ConnectionTimedOut(at=AT, icid=ICID, remote_ip="192.0.2.10"),
