@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +77,10 @@ class ChoiceCell:
     is_pending: bool
 
     @property
+    def label(self) -> str:
+        return _("Threat Defense Connector of %(name)s") % {"name": self.policy_name}
+
+    @property
     def shows_address(self) -> bool:
         return "@" in self.detail
 
@@ -92,7 +97,7 @@ def choice_cell(
     mode, address = shown.said(policy_uid)
     available = shown.settings.enabled
     state, text, detail = _words(mode, address) if available else ("unavailable", _("Not Available"), "")
-    form_url = reverse("tdc:policy-choice", args=[policy_uid]) if may_change else ""
+    form_url = _choice_url_pattern().replace(DEFAULT_POLICY_UID, str(policy_uid)) if may_change else ""
     return ChoiceCell(
         uid=policy_uid,
         policy_name=policy_name,
@@ -103,6 +108,12 @@ def choice_cell(
         opens_in_place=bool(available and form_url),
         is_pending=committed is not None and committed.said(policy_uid) != (mode, address),
     )
+
+
+@cache
+def _choice_url_pattern() -> str:
+    """The URL of the Default Policy's choice, of which those of a long table's cells are made."""
+    return reverse("tdc:policy-choice", args=[DEFAULT_UID])
 
 
 def _words(mode: str, address: str) -> tuple[str, str, str]:

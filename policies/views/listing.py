@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -24,6 +26,23 @@ from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from tdc.views import ChoiceCell, Choices, choice_cell
 
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RowLinks:
+    """Where a row's links lead."""
+
+    edit: str
+    copy: str
+    delete: str
+
+    @classmethod
+    def of(cls, uid: UUID) -> RowLinks:
+        """Made from one URL of each kind: to ask for each anew takes a long table's better part."""
+        nobody = str(NOBODY)
+        return cls(*(url.replace(nobody, str(uid)) for url in _link_patterns()))
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
@@ -36,10 +55,23 @@ class PolicyRow:
     choice: ChoiceCell
     is_pending: bool
     order_is_pending: bool
+    links: RowLinks
 
     @property
     def is_default(self) -> bool:
         return self.order is None
+
+    @property
+    def tick_label(self) -> str:
+        return _("Tick %(name)s") % {"name": self.name}
+
+    @property
+    def copy_label(self) -> str:
+        return _("Copy %(name)s") % {"name": self.name}
+
+    @property
+    def delete_label(self) -> str:
+        return _("Delete %(name)s") % {"name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +153,12 @@ def policies_with(table: Table, address: str, *, side: str, lists: Lists) -> set
     return found
 
 
+@cache
+def _link_patterns() -> tuple[str, str, str]:
+    edit, copy, delete = (reverse(f"policies:{name}", args=[NOBODY]) for name in ("edit", "copy", "delete"))
+    return edit, copy, delete
+
+
 def _matches(entries: tuple[str, ...], address: str) -> bool:
     """Whether one of the entries is for this address, by the same rules as mail."""
     probe = Policy("entries", "entries", (Member(recipients=RecipientCondition("following", "any", entries)),))
@@ -143,12 +181,14 @@ def _rows(
             choice=choice_cell(policy.uid, policy.name, choices, began_choices, may_change=may_change),
             is_pending=began_said.get(policy.uid) != said[policy.uid],
             order_is_pending=began_positions.get(policy.uid) != policy.position,
+            links=RowLinks.of(policy.uid),
         )
         for order, policy in enumerate(table.policies, start=1)
     ]
     default_uid, name = UUID(DEFAULT_POLICY_UID), _("Default Policy")
     cell = choice_cell(default_uid, name, choices, began_choices, may_change=may_change)
-    return [*rows, PolicyRow(default_uid, name, None, (), cell, is_pending=False, order_is_pending=False)]
+    links = RowLinks.of(default_uid)
+    return [*rows, PolicyRow(default_uid, name, None, (), cell, is_pending=False, order_is_pending=False, links=links)]
 
 
 def _described(table: Table, uid: UUID) -> tuple[tuple[str, ...], ...]:
