@@ -50,7 +50,8 @@ WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z-]+")
 TECHNICAL = re.compile(r"\S*[A-Za-z0-9][@._/:=][A-Za-z0-9]\S*|[@./]\S+|\S+@|<\S*>")
 # Names of products, and of what stands in files and protocols under these words.
 PHRASES = re.compile(
-    r"SEG Console|Cisco Secure Email Threat Defense|Cisco Systems|Threat Defense|Web UI|Reply-To|X-IronPort-\w+"
+    r"SEG Console|Cisco Secure Email Threat Defense|Cisco Systems|Threat Defense|Web UI"
+    r"|MAIL FROM|RCPT TO|Reply-To|X-IronPort-\w+"
 )
 NAMES = set(
     WORD.findall(
