@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from django.db import connection as database
 
 from seg_console.config import running
+from seg_console.config.running import Running
 from seg_console.gateway.accept import Happening, store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_domains
 from seg_console.gateway.document import Listener as ListenerSettings
@@ -176,7 +177,7 @@ class Listener:
         if icid is None:
             connection.refuse(421, "4.3.0 Service not available, try again later")
             return
-        found = running.held().value(host_access).match(connection.peer_ip, name.name if name.verified else "")
+        found = match_host(running.held(), address=connection.peer_ip, name=name)
         peer = Peer(
             icid=icid,
             interface=INTERFACE,
@@ -209,16 +210,11 @@ class Listener:
 
     def _session(self, peer: Peer, group: SenderGroup) -> Session:
         settings = self._settings()
-        most = group.max_recipients
         return Session(
             hostname=self._identity.hostname,
             access=partial(self._access, peer.remote_ip, group.max_recipients_per_hour),
             next_mid=self._mids.next,
-            limits=Limits(
-                max_message_size=settings.max_message_size,
-                max_recipients=settings.max_recipients if most is None else min(most, settings.max_recipients),
-                max_messages=group.max_messages_per_connection,
-            ),
+            limits=session_limits(settings, group),
             tls_available=self._tls and group.tls != "none",
             tls_required=group.tls == "required",
             bare_line_ends=settings.bare_line_ends,
@@ -259,6 +255,21 @@ class Listener:
         self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message loop"))
         self._writer.submit(Abandoned(peer, at, aborted))
         connection.answer(*LOOP_ANSWER)
+
+
+def session_limits(settings: ListenerSettings, group: SenderGroup) -> Limits:
+    """What a session of a client of this group may ask for."""
+    most = group.max_recipients
+    return Limits(
+        max_message_size=settings.max_message_size,
+        max_recipients=settings.max_recipients if most is None else min(most, settings.max_recipients),
+        max_messages=group.max_messages_per_connection,
+    )
+
+
+def match_host(configuration: Running, *, address: str, name: ClientName) -> Match[SenderGroup]:
+    """The sender group of a client; only a name that leads back to the address counts."""
+    return configuration.value(host_access).match(address, name.name if name.verified else "")
 
 
 def _opened_event(peer: Peer, access: str, at: datetime) -> events.ConnectionOpened:

@@ -42,10 +42,19 @@ class Dialogue:
     message: ReceivedMessage | None
 
 
-def converse(session: Session, *, helo: str, sender: str, recipients: Sequence[str], content: bytes) -> Dialogue:
-    """Send one message into a session that nobody else uses. The arguments hold no CR, LF or NUL but `content`."""
+def converse(
+    session: Session, *, helo: str, tls: bool, sender: str, recipients: Sequence[str], content: bytes
+) -> Dialogue:
+    """Send one message into a session that nobody else uses. The arguments hold no CR, LF or NUL but `content`.
+
+    With `tls` the client starts it first; the handshake itself is left out.
+    """
     client = _Client(session)
     client.say(f"EHLO {helo}")
+    if tls:
+        client.say("STARTTLS")
+        session.tls_started()
+        client.say(f"EHLO {helo}")
     mail = Exchange(sender, client.say(f"MAIL FROM:<{sender}>"))
     answers = tuple(Exchange(each, client.say(f"RCPT TO:<{each}>")) for each in recipients)
     taken = any(answer.accepted for answer in answers)

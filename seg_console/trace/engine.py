@@ -19,8 +19,9 @@ from seg_console.delivery.nexthop import LookupFailed, Resolver, RouteHost
 from seg_console.delivery.running import dns, routes
 from seg_console.delivery.session import Address
 from seg_console.gateway.arrival import Arrival, Peer, gateway_headers, with_domains
-from seg_console.gateway.document import Listener
-from seg_console.gateway.listener import INTERFACE, LOOP_ANSWER
+from seg_console.gateway.document import Listener, SenderGroup
+from seg_console.gateway.host_access import ALL, Match
+from seg_console.gateway.listener import INTERFACE, LOOP_ANSWER, REJECTED, match_host, session_limits
 from seg_console.gateway.planning import Piece, Plan, Rulebook, plan_all, senders_of
 from seg_console.gateway.protocol import Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
@@ -52,12 +53,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The connecting host. `given`: its name was typed, and nobody looked it up."""
+    """The connecting host and its sender group. `given`: its name was typed, and nobody looked it up.
+
+    `refusal` is what it is told in place of a banner, "" where it is let in or dropped without a word.
+    """
 
     ip: str
-    name: str
-    verified: bool
+    name: ClientName
     given: bool
+    group: Match[SenderGroup]
+
+    @property
+    def is_let_in(self) -> bool:
+        return self.group.policy.action == "accept"
+
+    @property
+    def refusal(self) -> str:
+        return f"554 {self.group.policy.response or REJECTED}" if self.group.policy.action == "reject" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +134,15 @@ class TracedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """The whole answer. `answer` is the line after the final dot; `message` None where nothing would be stored."""
+    """The whole answer. `dialogue` is None for a client that is not let in; `answer` is the line after the final dot;
+    `message` None where nothing would be stored."""
 
     question: Question
     at: datetime
     client: Client
-    limits: Listener
-    dialogue: Dialogue
+    settings: Listener
+    limits: Limits
+    dialogue: Dialogue | None
     answer: str
     message: TracedMessage | None
 
@@ -150,42 +164,49 @@ class Gateway:
 
 def trace(question: Question, configuration: Running, gateway: Gateway, *, now: datetime) -> Traced:
     """Ask the configuration, committed or not. Looks names up in the DNS, bounded in time; sends and stores nothing."""
-    client = asyncio.run(_client(question))
-    dialogue = _dialogue(question, configuration, gateway, client)
-    limits = configuration.value(listener)
-    if dialogue.message is None:
-        lines = dialogue.content.reply if dialogue.content else ()
-        return Traced(question, now, client, limits, dialogue, "\n".join(lines), None)
+    name = asyncio.run(_name(question))
+    group = match_host(configuration, address=question.source_ip, name=name)
+    client = Client(question.source_ip, name, given=bool(question.source_name), group=group)
+    settings = configuration.value(listener)
+    limits = session_limits(settings, group.policy)
+    dialogue = _dialogue(question, configuration, gateway, client, limits) if client.is_let_in else None
+
+    def ended(answer: str, message: TracedMessage | None = None) -> Traced:
+        return Traced(question, now, client, settings, limits, dialogue, answer, message)
+
+    if dialogue is None or dialogue.message is None:
+        return ended("\n".join(dialogue.content.reply if dialogue and dialogue.content else ()))
     if is_looping(dialogue.message.content):
-        return Traced(question, now, client, limits, dialogue, "{} {}".format(*LOOP_ANSWER), None)
+        return ended("{} {}".format(*LOOP_ANSWER))
     arrival = _arrival(dialogue.message, client, configuration, gateway, now=now)
     answer = accepted(arrival)
-    message = _message(arrival, configuration, gateway, now=now)
-    return Traced(question, now, client, limits, dialogue, f"{answer.code} {answer.text}", message)
+    return ended(f"{answer.code} {answer.text}", _message(arrival, configuration, gateway, now=now))
 
 
-async def _client(question: Question) -> Client:
+async def _name(question: Question) -> ClientName:
+    """As it was given, else as the listener looks it up."""
     if question.source_name:
-        return Client(question.source_ip, question.source_name, verified=True, given=True)
+        return ClientName(question.source_name, verified=True)
     names = ReverseDns(system_resolver())
-    loop = asyncio.get_running_loop()
-    known = names.known(question.source_ip, now=loop.time())
-    name: ClientName = known or await names.look_up(question.source_ip, now=loop.time())
-    return Client(question.source_ip, name.name, verified=name.verified, given=False)
+    now = asyncio.get_running_loop().time()
+    return names.known(question.source_ip, now=now) or await names.look_up(question.source_ip, now=now)
 
 
-def _dialogue(question: Question, configuration: Running, gateway: Gateway, client: Client) -> Dialogue:
-    settings = configuration.value(listener)
+def _dialogue(question: Question, configuration: Running, gateway: Gateway, client: Client, limits: Limits) -> Dialogue:
+    group = client.group.policy
     session = Session(
         hostname=gateway.hostname,
         access=configuration.value(recipient_access).decide,
         next_mid=lambda: MID,
-        limits=Limits(max_message_size=settings.max_message_size, max_recipients=settings.max_recipients),
-        bare_line_ends=settings.bare_line_ends,
+        limits=limits,
+        tls_available=group.tls != "none",
+        tls_required=group.tls == "required",
+        bare_line_ends=configuration.value(listener).bare_line_ends,
     )
     return converse(
         session,
-        helo=client.name or f"[{client.ip}]",
+        helo=client.name.name or f"[{client.ip}]",
+        tls=group.tls == "required",
         sender=question.sender,
         recipients=question.recipients,
         content=question.content,
@@ -200,8 +221,10 @@ def _arrival(
         interface=INTERFACE,
         interface_ip="",
         remote_ip=client.ip,
-        reverse_dns=client.name,
-        verified=client.verified,
+        reverse_dns=client.name.name,
+        verified=client.name.verified,
+        sender_group="" if client.group.name == ALL else client.group.name,
+        matched=client.group.entry,
     )
     own = configuration.value(recipient_access).own_domain or gateway.hostname
     return Arrival(peer, now, with_domains(message, own=own))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seg_console.delivery.tls import TlsMode
+from seg_console.gateway.host_access import ALL
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Client, Hop, Traced, TracedDelivery, TracedMessage, TracedPart
 from tdc.running import Reason
@@ -33,7 +34,9 @@ def _lines(traced: Traced) -> Iterator[str]:
     yield "Host Access Table Processing"
     yield f"  Source IP: {traced.client.ip}"
     yield f"  Fully qualified domain name: {_name(traced.client)}"
-    yield "  Connection accepted: the listener takes connections from every host"
+    yield from _access(traced.client)
+    if traced.dialogue is None:
+        return
     yield ""
     yield "MAIL FROM Processing"
     yield f"  Envelope sender: <{visible(traced.dialogue.sender.about)}>"
@@ -53,10 +56,22 @@ def _lines(traced: Traced) -> Iterator[str]:
 
 def _name(client: Client) -> str:
     if client.given:
-        return f"{client.name} (as given)"
-    if not client.name:
+        return f"{client.name.name} (as given)"
+    if not client.name.name:
         return "none"
-    return f"{client.name} ({'verified' if client.verified else 'not verified'})"
+    return f"{client.name.name} ({'verified' if client.name.verified else 'not verified'})"
+
+
+def _access(client: Client) -> Iterator[str]:
+    by = "" if client.group.name == ALL else f", by {client.group.entry}"
+    yield f"  HAT matched on sendergroup: {client.group.name}{by}"
+    if client.is_let_in:
+        yield "  Connection accepted"
+    elif client.refusal:
+        yield "  Connection rejected"
+        yield f"    SMTP reply: {client.refusal}"
+    else:
+        yield "  Connection refused: closed without a word"
 
 
 def _reply(lines: tuple[str, ...]) -> Iterator[str]:

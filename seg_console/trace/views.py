@@ -21,7 +21,7 @@ from seg_console.mail.lines import visible
 from seg_console.trace.engine import Gateway, Traced, trace
 from seg_console.trace.forms import PENDING, TraceForm
 from seg_console.trace.pending_set import CannotRun, running_of
-from seg_console.trace.words import beginning, client_words, shown_part
+from seg_console.trace.words import beginning, client_words, group_words, shown_part
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 
@@ -73,12 +73,13 @@ def _moment(text: str) -> datetime:
 
 
 def _shown(traced: Traced) -> dict[str, Any]:
-    message = traced.message
+    message, dialogue = traced.message, traced.dialogue
     return {
         "traced": traced,
         "client_words": client_words(traced.client),
-        "sender": visible(traced.dialogue.sender.about),
-        "recipients": [(visible(each.about), each) for each in traced.dialogue.recipients],
+        "group_words": group_words(traced.client),
+        "sender": visible(dialogue.sender.about) if dialogue else "",
+        "recipients": [(visible(each.about), each) for each in dialogue.recipients] if dialogue else [],
         "parts": [shown_part(part) for part in message.parts] if message else [],
         "beginning": beginning(message.content) if message else "",
         "size": len(message.content) if message else 0,

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from policies import sentences
 from policies.matching import DEFAULT_POLICY_UID, Explanation, MemberMiss
 from seg_console.delivery.config_models import TlsSupport
+from seg_console.gateway.host_access import ALL
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Client, Hop, TracedDelivery, TracedPart
 from tdc.running import Reason
@@ -112,9 +113,19 @@ def client_words(client: Client) -> str:
     """How the name of the connecting host is known."""
     if client.given:
         return _("as given")
-    if not client.name:
+    if not client.name.name:
         return _("The DNS gives no name for this address.")
-    return _("looked up, leads back to the address") if client.verified else _("looked up, not verified")
+    return _("looked up, leads back to the address") if client.name.verified else _("looked up, not verified")
+
+
+def group_words(client: Client) -> str:
+    """Which sender group a host falls to, and by what."""
+    if client.group.name == ALL:
+        return _("No sender group matches: row ALL.")
+    return _("Sender group %(name)s, by its entry %(entry)s.") % {
+        "name": client.group.name,
+        "entry": client.group.entry,
+    }
 
 
 def _recipient(rid: int, found: Explanation) -> ShownRecipient:

@@ -108,6 +108,7 @@ def test_the_replies_are_the_listeners_own() -> None:
         ]
     )
     found = traced("old@corp.example", "eve@elsewhere.example", "no address", "postmaster", "bob%x@corp.example")
+    assert found.dialogue is not None
     assert found.dialogue.sender.reply == ("250 2.1.0 sender <alice@example.net> ok",)
     assert [answer.reply for answer in found.dialogue.recipients] == [
         ("551 moved away",),
@@ -121,6 +122,7 @@ def test_the_replies_are_the_listeners_own() -> None:
 
 def test_without_a_recipient_there_is_no_message() -> None:
     found = traced("eve@elsewhere.example")
+    assert found.dialogue is not None
     assert (found.dialogue.content, found.message, found.answer) == (None, None, "")
 
 
@@ -134,8 +136,40 @@ def test_a_message_that_the_listener_refuses_ends_with_its_reply() -> None:
     assert (found.answer[:9], found.message) == ("554 5.4.6", None)
 
 
+def test_the_host_access_table_decides_who_may_speak_at_all() -> None:
+    configuration.commit(
+        host_access=[
+            {"name": "BLOCKED", "entries": ["192.0.2.0/24"], "action": "reject", "response": "go away"},
+            {"name": "SILENT", "entries": [".spam.example"], "action": "refuse"},
+            {"name": "PARTNERS", "entries": ["198.51.100.7"], "max_recipients": 1, "tls": "required"},
+        ]
+    )
+    rejected = traced("bob@corp.example")
+    assert (rejected.client.group.name, rejected.client.group.entry) == ("BLOCKED", "192.0.2.0/24")
+    assert (rejected.client.refusal, rejected.dialogue, rejected.message) == ("554 go away", None, None)
+    dropped = traced("bob@corp.example", source_ip="203.0.113.1", source_name="mx.spam.example")
+    assert (dropped.client.is_let_in, dropped.client.refusal, dropped.dialogue) == (False, "", None)
+    limited = traced("bob@corp.example", "ann@corp.example", source_ip="198.51.100.7")
+    assert limited.dialogue is not None
+    assert [answer.reply[0][:3] for answer in limited.dialogue.recipients] == ["250", "452"]
+    assert limited.message is not None
+    assert "with ESMTPS id 1" in limited.message.headers_added
+    assert traced("bob@corp.example", source_ip="203.0.113.1").client.group.name == "ALL"
+
+
+def test_a_client_that_is_not_let_in_is_shown_with_its_answer(client: Client) -> None:
+    configuration.commit(host_access=[{"name": "BLOCKED", "entries": ["192.0.2.10"], "action": "reject"}])
+    content = client.post(URL, FIELDS).content.decode()
+    assert "Sender group BLOCKED, by its entry 192.0.2.10." in content
+    assert "The client is not let in." in content
+    assert "HAT matched on sendergroup: BLOCKED, by 192.0.2.10" in said(
+        "--source-ip", "192.0.2.10", "--recipients", "a@b.example"
+    )
+
+
 def test_after_too_many_errors_the_connection_is_gone_and_the_rest_is_not_asked() -> None:
     found = traced(*[f"bad {number}" for number in range(25)])
+    assert found.dialogue is not None
     asked = [answer.asked for answer in found.dialogue.recipients]
     assert asked.count(True) == 20
     assert found.dialogue.recipients[19].reply[-1] == "421 4.7.0 Too many errors, closing connection"
