@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from policies.urls import address_lists, mail_policy_settings
+from seg_console.gateway.urls import host_access
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("seg_console.accounts.urls")),
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mail-policies/incoming/", include("policies.urls")),
     path("mail-policies/address-lists/", include((address_lists, "address-lists"))),
     path("mail-policies/settings/", include((mail_policy_settings, "mail-policy-settings"))),
+    path("mail-policies/host-access/", include((host_access, "host-access"))),
     path("mail-policies/recipient-access/", include("seg_console.gateway.urls")),
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
     path("system-administration/audit-log/", include("seg_console.audit.urls")),

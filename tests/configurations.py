@@ -262,6 +262,7 @@ _most = st.one_of(st.none(), st.integers(1, 10_000))
 
 def _group(name: st.SearchStrategy[str], entries: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, Any]]:
     limits = ("connections_per_client", "messages_per_connection", "recipients", "recipients_per_hour")
+    numbers: dict[str, st.SearchStrategy[Any]] = {f"max_{name}": _most for name in limits}
     return st.fixed_dictionaries(
         {
             "name": name,
@@ -269,7 +270,7 @@ def _group(name: st.SearchStrategy[str], entries: st.SearchStrategy[list[str]]) 
             "entries": entries,
             "action": st.sampled_from(["accept", "reject", "refuse"]),
             "response": st.just(""),
-            **{f"max_{name}": _most for name in limits},
+            **numbers,
             "tls": st.sampled_from(["none", "preferred", "required"]),
         }
     )

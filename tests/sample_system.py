@@ -77,6 +77,16 @@ def documented() -> dict[str, Any]:
             branches,
             policy("采购与供应商", "@purchasing.corp.example", mode="use_default"),
         ],
+        "host_access": [
+            {
+                "name": "ALLOWED_LIST",
+                "comment": "Whoever relays for us, and the monitoring of the other data centre in the second basement",
+                "entries": ["192.0.2.0/24", "2001:db8:10::/48", "relay.of.the.other.data.centre.corp.example", ".p.example"],
+                "tls": "required",
+            },
+            {"name": "BLOCKED_LIST", "entries": ["203.0.113.66"], "action": "reject", "response": "Not from there"},
+            {"name": "ALL", "max_connections_per_client": 20, "max_recipients_per_hour": 1000},
+        ],
         "default_policy": {"threat_defense_connector": {"mode": "default"}},
         "recipient_access": [
             {

@@ -14,7 +14,7 @@ from seg_console.accounts.models import ConsoleSession, User
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
 from seg_console.delivery.models import SmtpRoute
-from seg_console.gateway.models import RecipientAccess
+from seg_console.gateway.models import RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
 from tests import sample_system
 from tests.pages import policy_uid, signed_in
@@ -34,6 +34,8 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "configuration:history-export": lambda user: [3],
     "configuration:roll-back": lambda user: [1],
     "help:page": lambda user: ["incoming-mail-policies"],
+    "host-access:delete": lambda user: [_uid(SenderGroup, user)],
+    "host-access:edit": lambda user: [_uid(SenderGroup, user)],
     "monitor:delivery-status-details": lambda user: ["partner.example"],
     "monitor:delivery-status-retry": lambda user: ["partner.example"],
     "monitor:message-tracking-details": lambda user: [sample_system.TOLD_MID],
@@ -52,6 +54,7 @@ ASKED = (
     ("monitor:message-tracking", "?search=1&sender_operator=contains&sender=nobody.at.all"),
     ("monitor:message-tracking-details", "?events=all"),
     ("help:search", "?q=commit"),
+    ("host-access:list", "?find=192.0.2.1"),
     ("policies:list", "?address=ceo@corp.example&side=recipient"),
 )
 

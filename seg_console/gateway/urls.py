@@ -1,13 +1,25 @@
+"""The pages of the way in; each list of patterns has a namespace and a prefix of its own in seg_console.urls."""
+
 from __future__ import annotations
 
 from django.urls import path
 
-from seg_console.gateway import views
+from seg_console.gateway.views import host_access as hosts
+from seg_console.gateway.views import recipient_access as recipients
 
 app_name = "recipient-access"
 urlpatterns = [
-    path("", views.access_list, name="list"),
-    path("add/", views.add, name="add"),
-    path("<uuid:uid>/", views.edit, name="edit"),
-    path("<uuid:uid>/delete/", views.delete, name="delete"),
+    path("", recipients.access_list, name="list"),
+    path("add/", recipients.add, name="add"),
+    path("<uuid:uid>/", recipients.edit, name="edit"),
+    path("<uuid:uid>/delete/", recipients.delete, name="delete"),
+]
+host_access = [
+    path("", hosts.group_list, name="list"),
+    path("add/", hosts.add, name="add"),
+    path("order/", hosts.order, name="order"),
+    path("import/", hosts.import_table, name="import"),
+    path("export/", hosts.export, name="export"),
+    path("<uuid:uid>/", hosts.edit, name="edit"),
+    path("<uuid:uid>/delete/", hosts.delete, name="delete"),
 ]

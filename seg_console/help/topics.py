@@ -66,6 +66,7 @@ CHAPTERS = (
             Topic("policy-threat-defense-connector", ("tdc:policy-choice", "tdc:change-policies")),
             Topic("address-lists", ("address-lists:",)),
             Topic("mail-policy-settings", ("mail-policy-settings:",)),
+            Topic("hat-overview", ("host-access:",)),
             Topic("recipient-access-table", ("recipient-access:",)),
         ),
     ),

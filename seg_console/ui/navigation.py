@@ -96,6 +96,17 @@ TABS = (
                 ),
             ),
             Group(
+                _("Host Access"),
+                (
+                    Page(
+                        _("HAT Overview"),
+                        "host-access:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("host-access:",),
+                    ),
+                ),
+            ),
+            Group(
                 _("Recipients"),
                 (
                     Page(

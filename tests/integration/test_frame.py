@@ -48,6 +48,7 @@ QUERIES = {
     "policies:list": 14,
     "address-lists:list": 10,
     "mail-policy-settings:view": 8,
+    "host-access:list": 8,
     "recipient-access:list": 8,
     "tdc:settings": 8,
     "smtp-routes:list": 8,

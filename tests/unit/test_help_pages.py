@@ -18,7 +18,7 @@ from seg_console.accounts.options_views import PreferencesForm
 from seg_console.audit.forms import AuditForm
 from seg_console.config.forms import GeneralSettingsForm, LoadForm
 from seg_console.delivery.forms import RouteForm, RouteHostForm
-from seg_console.gateway.forms import RecipientAccessForm
+from seg_console.gateway.forms import FindSendersForm, ImportForm, RecipientAccessForm, SenderGroupForm
 from seg_console.help.library import FOLDER, IMAGES, VIEW, HelpPage, pages, resolve
 from seg_console.help.topics import TOPICS, slug_for
 from seg_console.monitor.forms import TrackingForm
@@ -41,6 +41,9 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("edit-policy", MemberForm),
     ("policy-threat-defense-connector", ChoiceForm),
     ("address-lists", AddressListForm),
+    ("hat-overview", FindSendersForm),
+    ("hat-overview", SenderGroupForm),
+    ("hat-overview", ImportForm),
     ("recipient-access-table", RecipientAccessForm),
     ("threat-defense-connector-settings", SettingsForm),
     ("smtp-routes", RouteForm),

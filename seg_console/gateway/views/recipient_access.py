@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.config.order import place
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
+from seg_console.gateway.views.arranging import inserted
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
@@ -128,15 +128,7 @@ def _arranged(
         response_code=cleaned["response_code"],
         response_text=cleaned["response_text"],
     )
-    at = cleaned["order"] - 1
-    arranged = [*others[:at], row, *others[at:]]
-    present = [old.position if old and other is row else other.position for other in arranged]
-    changed = []
-    for other, position in zip(arranged, place(present), strict=True):
-        if other is row or other.position != position:
-            other.position = position
-            changed.append(other)
-    return changed
+    return inserted(row, others, at=cleaned["order"] - 1, present=old.position if old else None)
 
 
 def _in_order(configuration: Configuration) -> list[RecipientAccess]:

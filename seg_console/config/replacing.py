@@ -1,0 +1,134 @@
+"""One list of a user's pending set given anew, as from an imported file; everything else in the set stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+from pydantic import ValidationError
+
+from seg_console.audit.record import MOST_CHANGES
+from seg_console.config import auditing, comparison, document, pending, registry, rows
+from seg_console.config.changes import Ranks, has_order, ranks
+from seg_console.config.models import Configuration, ConfigurationObject
+from seg_console.config.problems import InvalidConfiguration, problems_of
+from seg_console.config.registry import ListSection, Shape
+from seg_console.config.rows import Rows
+
+if TYPE_CHECKING:
+    from seg_console.accounts.models import User
+
+Pair = tuple[ConfigurationObject | None, ConfigurationObject | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """How many objects of a list come, change, go and stay."""
+
+    added: int
+    changed: int
+    removed: int
+    same: int
+
+    @property
+    def total(self) -> int:
+        """Objects in the list afterwards."""
+        return self.added + self.changed + self.same
+
+    @property
+    def size(self) -> int:
+        return self.added + self.changed + self.removed
+
+
+def checked(section: ListSection[Any], items: Sequence[Any], shown: Configuration) -> tuple[Shape, ...]:
+    """The validated objects of a list, checked against the other sections of the set too.
+
+    Raises InvalidConfiguration with all that is wrong; paths begin with the section's key and the index.
+    """
+    with rows.collector_paused():
+        text = json.dumps(items)
+        problems = list(section.check(items))
+        try:
+            found: tuple[Shape, ...] = registry.adapter(section.key).validate_json(text)
+        except ValidationError as error:
+            problems += problems_of(error, section.key, registry.annotation(section.key))
+            raise InvalidConfiguration(problems) from error
+        problems = problems or document.problems_in(section, text)
+        problems = problems or _problems_between(section, text, shown)
+    if problems:
+        raise InvalidConfiguration(problems)
+    return found
+
+
+def preview(section: ListSection[Any], values: Sequence[Shape], shown: Configuration) -> Replacement:
+    """What `replace` would do to the set that is shown. One query."""
+    with rows.collector_paused():
+        known = rows.read(shown, [section.model])
+        _uids, wanted = section.load(values, known)
+        return _counted(_difference(known, wanted, section), len(wanted))
+
+
+def replace(user: User, section: ListSection[Any], values: Sequence[Shape]) -> Replacement:
+    """Make a list of the user's pending set hold these checked values and nothing else.
+
+    Objects whose names stay keep their uids. For lists whose objects have no parts and no extensions. If the set
+    equals the committed one afterwards, nothing is pending any more.
+    """
+    with rows.collector_paused(), transaction.atomic():
+        here = pending.open_pending(user)
+        known = rows.read(here, [section.model])
+        _uids, wanted = section.load(values, known)
+        difference = _difference(known, wanted, section)
+        result = _counted(difference, len(wanted))
+        if result.size:
+            before = _places(section, here)
+            manager: Any = section.model._default_manager
+            manager.filter(configuration=here).delete()
+            rows.insert(here, wanted)
+            shown = dict(islice(difference.items(), MOST_CHANGES))
+            auditing.replaced(user, {section.model: shown}, (before, _places(section, here)), size=result.size)
+        assert here.based_on is not None, "only the first set is based on none"
+        if not comparison.differ(here.based_on, here):
+            here.delete()
+    return result
+
+
+def _difference(known: Rows, wanted: Sequence[ConfigurationObject], section: ListSection[Any]) -> dict[UUID, Pair]:
+    values = attrgetter("uid", *section.model.value_fields())
+    old = {row.uid: row for row in known.of(section.model)}
+    new = {row.uid: row for row in wanted}
+    found: dict[UUID, Pair] = {}
+    for uid, row in new.items():
+        before = old.get(uid)
+        if before is None or values(before) != values(row):
+            found[uid] = (before, row)
+    return found | {uid: (row, None) for uid, row in old.items() if uid not in new}
+
+
+def _counted(difference: dict[UUID, Pair], total: int) -> Replacement:
+    added = sum(old is None for old, _new in difference.values())
+    removed = sum(new is None for _old, new in difference.values())
+    changed = len(difference) - added - removed
+    return Replacement(added=added, changed=changed, removed=removed, same=total - added - changed)
+
+
+def _places(section: ListSection[Any], configuration: Configuration) -> Ranks:
+    return ranks(section.model, configuration) if has_order(section.model) else {}
+
+
+def _problems_between(section: ListSection[Any], text: str, shown: Configuration) -> list[Any]:
+    keys = {key for together in registry.checks_between() if section.key in together.keys for key in together.keys}
+    if not keys:
+        return []
+    others = sorted(keys - {section.key})
+    needed = {model for key in others for model in registry.models_of(key)}
+    found = document.prints(rows.read(shown, needed), others)
+    texts = {key: one.text for key, one in found.items()} | {section.key: text}
+    together = [each for each in registry.checks_between() if section.key in each.keys]
+    return [problem for each in together for problem in each.check(*(json.loads(texts[key]) for key in each.keys))]

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from seg_console.gateway.forms.host_access import FindSendersForm as FindSendersForm
+from seg_console.gateway.forms.host_access import LastRowForm as LastRowForm
+from seg_console.gateway.forms.host_access import SenderGroupForm as SenderGroupForm
+from seg_console.gateway.forms.importing import ImportForm as ImportForm
+from seg_console.gateway.forms.recipient_access import RecipientAccessForm as RecipientAccessForm
