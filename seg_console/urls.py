@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from policies.urls import address_lists, mail_policy_settings
+from seg_console.delivery.urls import bounce_profiles, destination_controls, dns_settings
 from seg_console.gateway.urls import host_access
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,7 +17,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mail-policies/settings/", include((mail_policy_settings, "mail-policy-settings"))),
     path("mail-policies/host-access/", include((host_access, "host-access"))),
     path("mail-policies/recipient-access/", include("seg_console.gateway.urls")),
+    path("mail-policies/destination-controls/", include((destination_controls, "destination-controls"))),
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
+    path("network/bounce-profiles/", include((bounce_profiles, "bounce-profiles"))),
+    path("network/dns/", include((dns_settings, "dns"))),
     path("system-administration/audit-log/", include("seg_console.audit.urls")),
 ]
 

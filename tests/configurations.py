@@ -229,14 +229,14 @@ _controls = st.fixed_dictionaries(
         "bounce_profile": st.sampled_from(["", "Default"]),
     }
 )
-_bounces = {
+_bounces: dict[str, st.SearchStrategy[Any]] = {
     "max_retries": st.integers(0, 10_000),
     "initial_retry": st.integers(1, 1000),
     "max_retry": st.integers(1000, 86_400),
     "max_queue_time": st.integers(1, 3_000_000),
 }
 _profiles = st.lists(
-    st.fixed_dictionaries({"name": _names.filter(lambda name: name.casefold() != "default")} | _bounces),
+    st.fixed_dictionaries({**_bounces, "name": _names.filter(lambda name: name.casefold() != "default")}),
     max_size=3,
     unique_by=lambda item: str(item["name"]).casefold(),
 ).map(lambda items: sorted(items, key=lambda item: (item["name"] == "ALL", item["name"])))

@@ -109,6 +109,19 @@ def documented() -> dict[str, Any]:
             route(".north.corp.example", "relay.north.corp.example"),
             route("ALL", "smarthost.of.the.other.data.centre.corp.example"),
         ],
+        "bounce_profiles": [{"name": "Partners, patient", "max_retries": 500, "max_queue_time": 604_800}],
+        "destination_controls": [
+            {
+                "domain": "partner.example",
+                "ip_preference": "ipv6_preferred",
+                "max_connections": 5,
+                "max_recipients": 600,
+                "recipients_minutes": 30,
+                "tls": "required_verify",
+                "bounce_profile": "Partners, patient",
+            },
+            {"domain": ".newsletter.example", "max_messages_per_connection": 10, "max_recipients": 0},
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from policies.models import AddressList
 from seg_console.accounts.models import ConsoleSession, User
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
+from seg_console.delivery.config_models import DestinationControl, NamedBounceProfile
 from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
@@ -30,9 +31,13 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "accounts:unlock-user": lambda user: [_another(user)],
     "address-lists:delete": lambda user: [_uid(AddressList, user)],
     "address-lists:edit": lambda user: [_uid(AddressList, user)],
+    "bounce-profiles:delete": lambda user: [_uid(NamedBounceProfile, user)],
+    "bounce-profiles:edit": lambda user: [_uid(NamedBounceProfile, user)],
     "configuration:history-changes": lambda user: [3],
     "configuration:history-export": lambda user: [3],
     "configuration:roll-back": lambda user: [1],
+    "destination-controls:delete": lambda user: [_uid(DestinationControl, user)],
+    "destination-controls:edit": lambda user: [_uid(DestinationControl, user)],
     "help:page": lambda user: ["incoming-mail-policies"],
     "host-access:delete": lambda user: [_uid(SenderGroup, user)],
     "host-access:edit": lambda user: [_uid(SenderGroup, user)],

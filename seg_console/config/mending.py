@@ -40,6 +40,10 @@ PLACES = (
     Place("host_access", "host-access:list", "host-access:edit"),
     Place("recipient_access", "recipient-access:list", "recipient-access:edit"),
     Place("smtp_routes", "smtp-routes:list", "smtp-routes:edit"),
+    Place("destination_controls", "destination-controls:list", "destination-controls:edit"),
+    Place("bounce_profiles", "bounce-profiles:list", "bounce-profiles:edit"),
+    Place("bounce_profile", "bounce-profiles:edit-default"),
+    Place("dns", "dns:edit-settings"),
     Place("general_settings", "configuration:edit-general-settings"),
     Place("", "configuration:file"),
 )

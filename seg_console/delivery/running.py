@@ -16,7 +16,7 @@ from seg_console.delivery.config_document import (
     Bounces,
 )
 from seg_console.delivery.config_document import Control as ControlShape
-from seg_console.delivery.config_models import ALL, DEFAULT_PROFILE
+from seg_console.delivery.config_models import ALL, DEFAULT_PROFILE, DestinationControl
 from seg_console.delivery.kinds import IpPreference, RecipientRate
 from seg_console.delivery.nexthop import DnsServer, RouteHost, route_for
 from seg_console.delivery.tls import TlsMode
@@ -69,7 +69,7 @@ class Controls:
 
     def __init__(self, rows: tuple[ControlShape, ...]) -> None:
         by_domain = {row.domain: row for row in rows}
-        self._default = _control(by_domain[ALL], Control()) if ALL in by_domain else Control()
+        self._default = default_control(by_domain.get(ALL))
         self._by_domain = {domain: _control(row, self._default) for domain, row in by_domain.items()}
 
     def for_domain(self, domain: str) -> Control:
@@ -121,7 +121,12 @@ def dns(configuration: Document) -> DnsLookup:
     return DnsLookup(tuple(DnsServer(server.host, server.port) for server in found.servers), found.timeout)
 
 
-def _control(row: ControlShape, default: Control) -> Control:
+def default_control(row: ControlShape | DestinationControl | None) -> Control:
+    """What holds for a destination that has no row: the row `ALL`, if there is one, over the built-in values."""
+    return _control(row, Control()) if row else Control()
+
+
+def _control(row: ControlShape | DestinationControl, default: Control) -> Control:
     values: dict[str, Any] = {
         "max_connections": row.max_connections,
         "max_messages_per_connection": row.max_messages_per_connection,

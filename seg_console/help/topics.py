@@ -68,12 +68,20 @@ CHAPTERS = (
             Topic("mail-policy-settings", ("mail-policy-settings:",)),
             Topic("hat-overview", ("host-access:",)),
             Topic("recipient-access-table", ("recipient-access:",)),
+            Topic("destination-controls", ("destination-controls:",)),
         ),
     ),
     Chapter(
         _("Security Services"), (Topic("threat-defense-connector-settings", ("tdc:settings", "tdc:edit-settings")),)
     ),
-    Chapter(_("Network"), (Topic("smtp-routes", ("smtp-routes:",)),)),
+    Chapter(
+        _("Network"),
+        (
+            Topic("smtp-routes", ("smtp-routes:",)),
+            Topic("bounce-profiles", ("bounce-profiles:",)),
+            Topic("dns", ("dns:",)),
+        ),
+    ),
     Chapter(
         _("System Administration"),
         (

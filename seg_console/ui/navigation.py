@@ -117,6 +117,17 @@ TABS = (
                     ),
                 ),
             ),
+            Group(
+                _("Delivery"),
+                (
+                    Page(
+                        _("Destination Controls"),
+                        "destination-controls:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("destination-controls:",),
+                    ),
+                ),
+            ),
         ),
     ),
     Tab(
@@ -147,6 +158,13 @@ TABS = (
                         Privilege.VIEW_CONFIGURATION,
                         ("smtp-routes:",),
                     ),
+                    Page(
+                        _("Bounce Profiles"),
+                        "bounce-profiles:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("bounce-profiles:",),
+                    ),
+                    Page(_("DNS"), "dns:settings", Privilege.VIEW_CONFIGURATION, ("dns:",)),
                 ),
             ),
         ),

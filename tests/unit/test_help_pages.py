@@ -17,7 +17,9 @@ from seg_console.accounts.network_access_views import NetworkAccessForm
 from seg_console.accounts.options_views import PreferencesForm
 from seg_console.audit.forms import AuditForm
 from seg_console.config.forms import GeneralSettingsForm, LoadForm
-from seg_console.delivery.forms import RouteForm, RouteHostForm
+from seg_console.delivery.forms.bounces import BounceForm
+from seg_console.delivery.forms.dns import DnsForm
+from seg_console.delivery.forms.routes import RouteForm, RouteHostForm
 from seg_console.gateway.forms import FindSendersForm, ImportForm, RecipientAccessForm, SenderGroupForm
 from seg_console.help.library import FOLDER, IMAGES, VIEW, HelpPage, pages, resolve
 from seg_console.help.topics import TOPICS, slug_for
@@ -48,6 +50,8 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("threat-defense-connector-settings", SettingsForm),
     ("smtp-routes", RouteForm),
     ("smtp-routes", RouteHostForm),
+    ("bounce-profiles", BounceForm),
+    ("dns", DnsForm),
     ("configuration-file", LoadForm),
     ("general-settings", GeneralSettingsForm),
     ("users", AddUserForm),

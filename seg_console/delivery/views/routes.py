@@ -10,21 +10,24 @@ from uuid import UUID
 
 from django import forms
 from django.forms import Form
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
-from seg_console.config import pending
-from seg_console.config.models import Configuration
-from seg_console.delivery.config_document import Route
+from seg_console.config import pending, replacing
+from seg_console.delivery.config_document import MOST_ROUTES, SMTP_ROUTES, Route
 from seg_console.delivery.config_models import ALL, SmtpRoute
-from seg_console.delivery.forms import RouteForm, RouteHostForm, checked_route, host_forms
+from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_route, host_forms
+from seg_console.delivery.views import route_files
+from seg_console.delivery.views.imports import export_file, import_file
+from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import submitted, tell_submitted
 
 ROUTES_SHOWN = 100
 
@@ -35,15 +38,15 @@ def route_list(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it: there may be 40,000."""
     shown = pending.shown_to(request.user)
     searched, after = request.GET.get("find", "").strip(), request.GET.get("after", "")
-    routes = SmtpRoute.objects.filter(configuration=shown, domain__istartswith=searched, domain__gt=after)
-    page = list(routes.order_by("domain")[: ROUTES_SHOWN + 1])
+    routes = SmtpRoute.objects.filter(configuration=shown)
+    found = routes.filter(domain__istartswith=searched, domain__gt=after).exclude(domain=ALL)
+    page = list(found.order_by("domain")[: ROUTES_SHOWN + 1])
+    others = routes.filter(domain=ALL).first()
     rows = page[:ROUTES_SHOWN]
-    changed = _changed(shown, rows)
+    pending_uids = changed(shown, [*rows, *([others] if others else [])])
     context = {
-        "rows": [
-            {"uid": row.uid, "domain": row.display_name(), "hosts": row.hosts, "is_pending": row.uid in changed}
-            for row in rows
-        ],
+        "rows": [_shown(row, pending_uids) for row in rows],
+        "others": _shown(others, pending_uids) if others else None,
         "searched": searched,
         "first_url": f"?{urlencode({'find': searched})}" if after else "",
         "next_url": _next_url(searched, rows) if len(page) > ROUTES_SHOWN else "",
@@ -60,13 +63,13 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    return _edit(request, _find(pending.shown_to(request.user), uid))
+    return _edit(request, find(SmtpRoute, pending.shown_to(request.user), uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    route = _find(pending.shown_to(request.user), uid)
+    route = find(SmtpRoute, pending.shown_to(request.user), uid)
     success = _("The route for “%(name)s” was deleted.") % {"name": route.display_name()}
     if request.method == "POST" and submitted(request, Form(request.POST), remove=[route], success=success):
         return redirect("smtp-routes:list")
@@ -80,14 +83,60 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     return render(request, "includes/confirm.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def clear(request: ConsoleRequest) -> HttpResponse:
+    """Clear All Routes: the one for all other domains too."""
+    if request.method == "POST":
+        result = replacing.replace(request.user, SMTP_ROUTES, ())
+        words = ngettext("%(n)s route was deleted.", "%(n)s routes were deleted.", result.removed)
+        tell_submitted(request, words % {"n": result.removed})
+        return redirect("smtp-routes:list")
+    count = SmtpRoute.objects.filter(configuration=pending.shown_to(request.user)).count()
+    question = ngettext("Delete the only route?", "Delete all %(n)s routes?", count)
+    context = {
+        "title": _("Clear All Routes"),
+        "question": question % {"n": count},
+        "notes": [_("All mail is delivered by DNS when you commit.")],
+        "action": _("Clear All Routes"),
+        "cancel_url": reverse("smtp-routes:list"),
+    }
+    return render(request, "includes/confirm.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def import_table(request: ConsoleRequest) -> HttpResponse:
+    return import_file(request, route_files.FILE)
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def export_table(request: ConsoleRequest) -> HttpResponse:
+    return export_file(request, route_files.FILE)
+
+
+def _shown(row: SmtpRoute, pending_uids: set[UUID]) -> dict[str, Any]:
+    return {
+        "uid": row.uid,
+        "domain": row.display_name(),
+        "hosts": sorted(row.hosts, key=lambda host: host["priority"]),
+        "is_pending": row.uid in pending_uids,
+    }
+
+
 def _edit(request: ConsoleRequest, route: SmtpRoute | None) -> HttpResponse:
     if request.method != "POST":
-        initial = {"domain": route.domain} if route else {}
+        initial = {"domain": route.domain if route else request.GET.get("domain", "")}
         return _edit_page(
             request, route, RouteForm(initial=initial), host_forms(initial=route.hosts if route else None)
         )
     form, hosts = RouteForm(request.POST), host_forms(data=request.POST)
     checked = checked_route(form, hosts)
+    if checked and not route and _is_full(request):
+        words = _("The table is full: %(most)s routes, the one for all other domains counted.")
+        form.add_error(None, words % {"most": MOST_ROUTES})
+        checked = None
     if checked and submitted(request, form, _row(checked, route), success=_words(checked, route)):
         return redirect("smtp-routes:list")
     return _edit_page(request, route, form, hosts, status=422)
@@ -117,20 +166,8 @@ def _words(checked: Route, old: SmtpRoute | None) -> str:
     return words % {"name": name}
 
 
-def _find(configuration: Configuration, uid: UUID) -> SmtpRoute:
-    found = SmtpRoute.objects.filter(configuration=configuration, uid=uid).first()
-    if found is None:
-        raise Http404
-    return found
-
-
-def _changed(shown: Configuration, rows: Sequence[SmtpRoute]) -> set[UUID]:
-    """Those of the rows that differ from the set that the pending one began from."""
-    if shown.number is not None or shown.based_on is None:
-        return set()
-    committed = SmtpRoute.objects.filter(configuration=shown.based_on, uid__in=[row.uid for row in rows])
-    said = {row.uid: (row.domain, row.hosts) for row in committed}
-    return {row.uid for row in rows if said.get(row.uid) != (row.domain, row.hosts)}
+def _is_full(request: ConsoleRequest) -> bool:
+    return SmtpRoute.objects.filter(configuration=pending.shown_to(request.user)).count() >= MOST_ROUTES
 
 
 def _next_url(searched: str, rows: Sequence[SmtpRoute]) -> str:

@@ -1,0 +1,112 @@
+"""Destination Controls as a CSV file: one row a destination, the keys of the configuration document as its heading."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from seg_console.delivery.config_document import DESTINATION_CONTROLS, Control
+from seg_console.delivery.views.imports import Fault, Reading, TableFile
+from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
+
+COLUMNS = tuple(Control.model_fields)
+NUMBERS = frozenset({"max_connections", "max_messages_per_connection", "max_recipients", "recipients_minutes"})
+LONGEST_CELL = 1000
+
+
+def read(text: str) -> Reading:
+    """An empty cell says what a key that is left out says: the default."""
+    reading = Reading()
+    source = csv.reader(io.StringIO(text, newline=""), strict=True)
+    heading: list[str] | None = None
+    try:
+        before = 0
+        for cells in source:
+            line, before = before + 1, source.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            if heading is None:
+                heading = [cell.strip() for cell in cells]
+                _check_heading(heading, line, reading)
+                if reading.faults:
+                    return reading
+                continue
+            _read_row(heading, cells, line, reading)
+    except csv.Error:
+        reading.faults.append(Fault(source.line_num, _now("this line is not CSV.")))
+    if heading is None:
+        reading.faults.append(Fault(None, _now("the file is empty; its first line names the columns.")))
+    return reading
+
+
+def _check_heading(heading: Sequence[str], line: int, reading: Reading) -> None:
+    unknown = [name for name in heading if name not in COLUMNS]
+    if unknown or "domain" not in heading or len(set(heading)) < len(heading):
+        words = _now("give the names of columns, each once and domain among them: %(columns)s.")
+        reading.faults.append(Fault(line, words % {"columns": ", ".join(COLUMNS)}))
+
+
+def _read_row(heading: Sequence[str], cells: Sequence[str], line: int, reading: Reading) -> None:
+    if len(cells) != len(heading):
+        words = _now("this line has %(cells)s cells, and the heading has %(columns)s.")
+        reading.faults.append(Fault(line, words % {"cells": len(cells), "columns": len(heading)}))
+        return
+    item: dict[str, Any] = {}
+    for name, cell in zip(heading, cells, strict=True):
+        value = _plain_cell(cell.strip())
+        if not value:
+            continue
+        if name not in NUMBERS:
+            item[name] = value
+        elif value.isascii() and value.isdigit() and len(value) < 10:
+            item[name] = int(value)
+        else:
+            words = _now("%(field)s: give a whole number, or nothing for the default.")
+            reading.faults.append(Fault(line, words % {"field": name}))
+            return
+    reading.items.append(item)
+    reading.lines.append(line)
+
+
+def _plain_cell(cell: str) -> str:
+    """Without the quote that an export puts before what a spreadsheet program would take for a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
+
+
+def write(items: Sequence[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(name, item[name]) for name in COLUMNS] for item in items)
+    # The mark lets spreadsheet programs read it as UTF-8.
+    return ("\ufeff" + text.getvalue()).encode()
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None or (value == "default" and name != "domain"):
+        return ""
+    return safe_cell(value)
+
+
+FILE = TableFile(
+    section=DESTINATION_CONTROLS,
+    read=read,
+    write=write,
+    filename="destination-controls.csv",
+    content_type="text/csv; charset=utf-8",
+    title=_("Import Destination Controls"),
+    list_view="destination-controls:list",
+    import_view="destination-controls:import",
+    form_help=_(
+        "A CSV file, as Export gives it: the first line names the columns, each further line is a destination. An "
+        "empty cell means the default; the destination ALL is the default row."
+    ),
+    example="domain,max_connections,max_recipients,recipients_minutes,tls\n"
+    "partner.example,20,500,60,required\n"
+    ".corp.example,,0,,",
+)

@@ -1,0 +1,212 @@
+"""Mail Policies > Destination Controls (seg-webui 8.1)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.forms import Form
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.delivery.config_document import Control as ControlShape
+from seg_console.delivery.config_models import (
+    ALL,
+    DestinationControl,
+    IpSupport,
+    NamedBounceProfile,
+    TlsSupport,
+)
+from seg_console.delivery.forms.controls import (
+    ControlForm,
+    initial_of,
+    initial_of_default,
+    profile_in_words,
+    recipients_in_words,
+    use_default,
+)
+from seg_console.delivery.forms.problems import checked
+from seg_console.delivery.running import Control, default_control
+from seg_console.delivery.views import control_files
+from seg_console.delivery.views.imports import export_file, import_file
+from seg_console.delivery.views.rows import changed, find
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.submitting import submitted
+
+ROWS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ShownControl:
+    """One row in words. `uid`: None for the default row that nobody has made yet."""
+
+    uid: UUID | None
+    name: str
+    ip_preference: str
+    connections: str
+    messages: str
+    recipients: str
+    tls: str
+    bounce_profile: str
+    is_pending: bool
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def show(request: ConsoleRequest) -> HttpResponse:
+    """Sorted by domain and paged by it, the default row last on each page."""
+    shown = pending.shown_to(request.user)
+    searched, after = request.GET.get("find", "").strip(), request.GET.get("after", "")
+    found = DestinationControl.objects.filter(configuration=shown, domain__istartswith=searched, domain__gt=after)
+    page = list(found.exclude(domain=ALL).order_by("domain")[: ROWS_SHOWN + 1])
+    rows, default_row = page[:ROWS_SHOWN], _default_row(shown)
+    pending_uids = changed(shown, [*rows, *([default_row] if default_row else [])])
+    default = default_control(default_row)
+    context = {
+        "rows": [_shown(row, default, is_pending=row.uid in pending_uids) for row in rows],
+        "default": _shown_default(default_row, default, pending_uids),
+        "searched": searched,
+        "first_url": f"?{urlencode({'find': searched})}" if after else "",
+        "next_url": f"?{urlencode({'find': searched, 'after': rows[-1].domain})}" if len(page) > ROWS_SHOWN else "",
+    }
+    return render(request, "delivery/destination_controls.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def add(request: ConsoleRequest) -> HttpResponse:
+    return _edit(request, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    row = find(DestinationControl, pending.shown_to(request.user), uid)
+    return redirect("destination-controls:edit-default") if row.domain == ALL else _edit(request, row)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit_default(request: ConsoleRequest) -> HttpResponse:
+    """The row for all other destinations; it is made when it is first changed."""
+    shown = pending.shown_to(request.user)
+    row = _default_row(shown)
+    data = request.POST if request.method == "POST" else None
+    initial = initial_of_default(default_control(row), row)
+    form = ControlForm(data, initial=initial, default=Control(), profiles=_profiles(shown), is_default=True)
+    return _answer(request, form, row, title=_("Edit Default Destination Controls"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    row = find(DestinationControl, pending.shown_to(request.user), uid)
+    if row.domain == ALL:
+        raise Http404
+    success = _("The destination “%(name)s” was deleted.") % {"name": row.domain}
+    if request.method == "POST" and submitted(request, Form(request.POST), remove=[row], success=success):
+        return redirect("destination-controls:list")
+    context = {
+        "title": _("Delete Destination"),
+        "question": _("Delete “%(name)s” from Destination Controls?") % {"name": row.domain},
+        "notes": [_("Its mail follows a wider row or the default one when you commit.")],
+        "action": _("Delete"),
+        "cancel_url": reverse("destination-controls:list"),
+    }
+    return render(request, "includes/confirm.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def import_table(request: ConsoleRequest) -> HttpResponse:
+    return import_file(request, control_files.FILE)
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def export_table(request: ConsoleRequest) -> HttpResponse:
+    return export_file(request, control_files.FILE)
+
+
+def _edit(request: ConsoleRequest, row: DestinationControl | None) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    default = default_control(_default_row(shown))
+    data = request.POST if request.method == "POST" else None
+    form = ControlForm(data, initial=initial_of(row), default=default, profiles=_profiles(shown))
+    return _answer(request, form, row, title=_("Edit Destination") if row else _("Add Destination"))
+
+
+def _answer(request: ConsoleRequest, form: ControlForm, row: DestinationControl | None, *, title: str) -> HttpResponse:
+    control = checked(form, ControlShape, form.plain()) if form.is_bound and form.is_valid() else None
+    if control and submitted(request, form, _row(control, row), success=_words(control, row)):
+        return redirect("destination-controls:list")
+    context: dict[str, Any] = {"title": title, "form": form}
+    return render(request, "delivery/edit_control.html", context, status=422 if form.errors else 200)
+
+
+def _row(control: ControlShape, old: DestinationControl | None) -> DestinationControl:
+    return DestinationControl(uid=old.uid if old else uuid.uuid4(), **control.model_dump(mode="json"))
+
+
+def _words(control: ControlShape, old: DestinationControl | None) -> str:
+    if control.domain == ALL:
+        return _("The default destination controls were changed.")
+    words = _("The destination “%(name)s” was changed.") if old else _("The destination “%(name)s” was added.")
+    return words % {"name": control.domain}
+
+
+def _default_row(shown: Configuration) -> DestinationControl | None:
+    return DestinationControl.objects.filter(configuration=shown, domain=ALL).first()
+
+
+def _profiles(shown: Configuration) -> list[str]:
+    profiles = NamedBounceProfile.objects.filter(configuration=shown).order_by("name")
+    return list(profiles.values_list("name", flat=True))
+
+
+def _shown(row: DestinationControl, default: Control, *, is_pending: bool) -> ShownControl:
+    recipients = recipients_in_words(default.max_recipients, default.recipients_minutes)
+    ip, tls = IpSupport(default.ip_preference).label, TlsSupport(default.tls).label
+    return ShownControl(
+        uid=row.uid,
+        name=row.domain,
+        ip_preference=use_default(ip) if row.ip_preference == IpSupport.DEFAULT else row.get_ip_preference_display(),
+        connections=_number(row.max_connections, default.max_connections),
+        messages=_number(row.max_messages_per_connection, default.max_messages_per_connection),
+        recipients=use_default(recipients)
+        if row.max_recipients is None
+        else recipients_in_words(row.max_recipients, row.recipients_minutes),
+        tls=use_default(tls) if row.tls == TlsSupport.DEFAULT else row.get_tls_display(),
+        bounce_profile=profile_in_words(row.bounce_profile)
+        if row.bounce_profile
+        else use_default(profile_in_words(default.bounce_profile)),
+        is_pending=is_pending,
+    )
+
+
+def _shown_default(row: DestinationControl | None, default: Control, pending_uids: set[UUID]) -> ShownControl:
+    return ShownControl(
+        uid=row.uid if row else None,
+        name=_("Default"),
+        ip_preference=str(IpSupport(default.ip_preference).label),
+        connections=str(default.max_connections),
+        messages=str(default.max_messages_per_connection),
+        recipients=recipients_in_words(default.max_recipients, default.recipients_minutes),
+        tls=str(TlsSupport(default.tls).label),
+        bounce_profile=profile_in_words(default.bounce_profile),
+        is_pending=row is not None and row.uid in pending_uids,
+    )
+
+
+def _number(value: int | None, default: int) -> str:
+    return use_default(default) if value is None else str(value)

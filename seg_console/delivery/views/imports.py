@@ -1,0 +1,161 @@
+"""Tables as files: export, and import after a look at what it changes. A file is validated whole; on any error nothing
+is changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from seg_console.config import pending, replacing, rows
+from seg_console.config.changes import MOST_SHOWN
+from seg_console.config.models import LoadedFile
+from seg_console.config.problems import InvalidConfiguration
+from seg_console.config.registry import ListSection, Shape
+from seg_console.config.replacing import Replacement
+from seg_console.delivery.forms.imports import ImportForm
+from seg_console.ui.requests import ConsoleRequest
+
+_PLACE = re.compile(r"\w+\[(\d+)\]\.?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong in a file, in line `line` from 1; None for the file as a whole."""
+
+    line: int | None
+    message: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """The objects of a file as the configuration document has them, the line of each, and what could not be read."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A section as a file. `list_view` and `import_view` are names of views; `form_help` tells how a line looks."""
+
+    section: ListSection[Any]
+    read: Callable[[str], Reading]
+    write: Callable[[Sequence[dict[str, Any]]], bytes]
+    filename: str
+    content_type: str
+    title: str | Promise
+    list_view: str
+    import_view: str
+    form_help: str | Promise
+    example: str
+
+
+def export_file(request: ConsoleRequest, table: TableFile) -> HttpResponse:
+    """The table that the user sees, pending changes included, as a file that imports again."""
+    shown = pending.shown_to(request.user)
+    with rows.collector_paused():
+        found = table.section.dump(rows.read(shown, [table.section.model]))
+        content = table.write([plain for _uid, plain in found])
+    response = HttpResponse(content, content_type=table.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{table.filename}"'
+    return response
+
+
+def import_file(request: ConsoleRequest, table: TableFile) -> HttpResponse:
+    """A POST with a file shows what it would change; one with the key of a file that was looked at makes it pending."""
+    if request.method != "POST":
+        return _page(request, table, ImportForm())
+    if "key" in request.POST:
+        return _load(request, table, request.POST["key"])
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _page(request, table, form)
+    text = form.text()
+    values, faults = _checked(request, table, text)
+    if faults:
+        return _page(request, table, form, faults)
+    shown = pending.shown_to(request.user)
+    given, _new = LoadedFile.objects.update_or_create(
+        owner=request.user, defaults={"text": f"{table.section.key}\n{text}", "key": uuid4()}
+    )
+    context = {
+        "title": table.title,
+        "replacement": replacing.preview(table.section, values, shown),
+        "key": given.key,
+        "cancel_url": reverse(table.list_view),
+    }
+    return render(request, "delivery/import_preview.html", context)
+
+
+def _load(request: ConsoleRequest, table: TableFile, key: str) -> HttpResponse:
+    given = LoadedFile.objects.filter(owner=request.user).first()
+    section, _newline, text = given.text.partition("\n") if given else ("", "", "")
+    if given is None or str(given.key) != key or section != table.section.key:
+        messages.warning(request, _("That file is not here any more. Import it again."))
+        return redirect(table.import_view)
+    values, faults = _checked(request, table, text)
+    if faults:
+        return _page(request, table, ImportForm(), faults)
+    result = replacing.replace(request.user, table.section, values)
+    given.delete()
+    messages.success(request, _in_words(result))
+    return redirect(table.list_view)
+
+
+def _checked(request: ConsoleRequest, table: TableFile, text: str) -> tuple[tuple[Shape, ...], list[Fault]]:
+    with rows.collector_paused():
+        reading = table.read(text)
+        if reading.faults:
+            return (), reading.faults
+        try:
+            return replacing.checked(table.section, reading.items, pending.shown_to(request.user)), []
+        except InvalidConfiguration as invalid:
+            return (), [_fault(problem.path, problem.message, reading) for problem in invalid.problems]
+
+
+def _fault(path: str, message: str, reading: Reading) -> Fault:
+    place = _PLACE.fullmatch(path)
+    if place is None:
+        return Fault(None, message)
+    text = _("%(field)s: %(message)s") % {"field": place[2], "message": message} if place[2] else message
+    return Fault(reading.lines[int(place[1])], text)
+
+
+def _page(request: ConsoleRequest, table: TableFile, form: ImportForm, faults: Sequence[Fault] = ()) -> HttpResponse:
+    in_order = sorted(faults, key=lambda fault: fault.line or 0)
+    context = {
+        "title": table.title,
+        "form": form,
+        "form_help": table.form_help,
+        "example": table.example,
+        "faults": in_order[:MOST_SHOWN],
+        "faults_left_out": max(len(faults) - MOST_SHOWN, 0),
+        "cancel_url": reverse(table.list_view),
+    }
+    return render(request, "delivery/import.html", context, status=422 if faults or form.errors else 200)
+
+
+def _in_words(result: Replacement) -> str:
+    if not result.size:
+        return _("The file says what the table says already. Nothing was changed.")
+    counts = ngettext(
+        "%(total)s row was imported: %(added)s added, %(changed)s changed, %(removed)s removed. "
+        "It takes effect when you commit.",
+        "%(total)s rows were imported: %(added)s added, %(changed)s changed, %(removed)s removed. "
+        "They take effect when you commit.",
+        result.total,
+    )
+    values = {"total": result.total, "added": result.added, "changed": result.changed, "removed": result.removed}
+    return counts % values

@@ -1,0 +1,87 @@
+"""SMTP Routes as text: one route a line, `domain host[:port][/priority], host ...`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from seg_console.delivery.config_document import DISCARD, SMTP_ROUTES
+from seg_console.delivery.views.imports import Fault, Reading, TableFile
+
+STANDARD_PORT = 25
+_HOST = re.compile(r"(/dev/null|\[[^\]\s]*\]|[^\s,:/\[\]]+)(?::(\d{1,9}))?(?:/(\d{1,9}))?", re.ASCII)
+_COMMENT = "#"
+
+
+def read(text: str) -> Reading:
+    """Empty lines and those that begin with # say nothing."""
+    reading = Reading()
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.strip()
+        if words and not words.startswith(_COMMENT):
+            _read_line(words, number, reading)
+    return reading
+
+
+def _read_line(words: str, number: int, reading: Reading) -> None:
+    domain, rest = (*words.split(maxsplit=1), "")[:2]
+    hosts = [host.strip() for host in rest.split(",") if host.strip()]
+    if not hosts:
+        reading.faults.append(Fault(number, _now("give a domain, a space and at least one host.")))
+        return
+    found = [_HOST.fullmatch(host) for host in hosts]
+    for host, match in zip(hosts, found, strict=True):
+        if match is None:
+            message = _now("“%(host)s” is no host as in host[:port][/priority]; an IPv6 address stands in [ ].")
+            reading.faults.append(Fault(number, message % {"host": host[:100]}))
+            return
+    items = [_host(match) for match in found if match]
+    reading.items.append({"domain": domain, "hosts": items})
+    reading.lines.append(number)
+
+
+def _host(match: re.Match[str]) -> dict[str, Any]:
+    name, port, priority = match.groups()
+    return {
+        "host": name.strip("[]"),
+        "port": int(port) if port else STANDARD_PORT,
+        "priority": int(priority) if priority else 0,
+    }
+
+
+def write(items: Sequence[dict[str, Any]]) -> bytes:
+    lines = [f"{item['domain']} {', '.join(_text(host) for host in item['hosts'])}\n" for item in items]
+    return "".join(lines).encode()
+
+
+def _text(host: dict[str, Any]) -> str:
+    name = host["host"]
+    text = f"[{name}]" if ":" in name and name != DISCARD else name
+    if host["port"] != STANDARD_PORT or host["priority"]:
+        text += f":{host['port']}"
+    return f"{text}/{host['priority']}" if host["priority"] else text
+
+
+FILE = TableFile(
+    section=SMTP_ROUTES,
+    read=read,
+    write=write,
+    filename="smtp-routes.txt",
+    content_type="text/plain; charset=utf-8",
+    title=_("Import SMTP Routes"),
+    list_view="smtp-routes:list",
+    import_view="smtp-routes:import",
+    form_help=_(
+        "One route a line: the domain, a space, its hosts with commas between them. A port after a colon and a "
+        "priority after a slash may follow a host. The domain ALL stands for all other domains; lines that begin "
+        "with # are passed by."
+    ),
+    example="corp.example mx1.corp.example:25/0, mx2.corp.example:25/10\n"
+    ".corp.example 192.0.2.1:2525\n"
+    "partner.example USEDNS\n"
+    "ALL [2001:db8::1]",
+)
