@@ -26,6 +26,8 @@ def check_certificates(text: str) -> str:
         raise ValueError(_("give PEM text: it holds a NUL character."))
     if not text.strip():
         return ""
+    if "PRIVATE KEY-----" in text:
+        raise ValueError(_("give certificates only: it holds a private key, which belongs to nobody but its server."))
     try:
         x509.load_pem_x509_certificates(text.encode())
     except ValueError:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -108,6 +109,11 @@ class SettingsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 6, "class": "code", "spellcheck": "false"}),
         help_text=_("Trusted for the intake besides the system's own. Empty: the system's alone."),
     )
+    ca_upload = forms.FileField(
+        label=_("Upload Certificate Authorities"),
+        required=False,
+        help_text=_("A PEM file; it takes the place of the text above."),
+    )
     messages_per_connection = forms.IntegerField(
         label=_("Maximum Messages Per Connection"), min_value=1, max_value=MOST_MESSAGES_PER_CONNECTION
     )
@@ -129,6 +135,26 @@ class SettingsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
+        upload = cleaned.get("ca_upload")
+        if upload:
+            cleaned["ca_certificates"] = self._uploaded(upload)
         if cleaned.get("enabled") and not cleaned.get("message_intake_address", "bad"):
             self.add_error("message_intake_address", _("An enabled connector needs a message intake address."))
         return cleaned
+
+    def _uploaded(self, upload: UploadedFile[bytes]) -> str:
+        """The certificates of a file, which then stand in the text too."""
+        if upload.size is None or upload.size > LONGEST_PEM:
+            self.add_error("ca_upload", _("The file is too large: certificates of authorities take a few kilobytes."))
+            return ""
+        # What was typed above does not count, so neither does what is wrong with it.
+        self.errors.pop("ca_certificates", None)
+        text = upload.read().decode("ascii", "replace")
+        try:
+            checked = check_certificates(text)
+        except ValueError as error:
+            self.add_error("ca_upload", str(error))
+            return ""
+        if not checked:
+            self.add_error("ca_upload", _("The file holds no certificate."))
+        return checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.functional import Promise
+from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,12 +24,16 @@ from policies.models import IncomingMailPolicy, PolicyMember, RecipientMatch
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.delivery.models import HostStatus
+from seg_console.delivery.status import details
 from seg_console.ui.access import requires
 from seg_console.ui.partials import wants_partial
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
+from tdc.certificates import from_pem
 from tdc.document import CONNECTOR
 from tdc.forms import ChoiceForm, SettingsForm, SeveralForm
+from tdc.kind import QUEUE_NAME
 from tdc.models import ConnectorSettings, Mode, PolicyChoice
 
 DEFAULT_UID = UUID(DEFAULT_POLICY_UID)
@@ -242,8 +247,16 @@ def change_policies(request: ConsoleRequest) -> HttpResponse:
 def settings_page(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     choices = Choices.of(shown)
-    usage = [{"policy_name": name, **_use(choices, uid)} for uid, name in _policy_names(shown).items()]
-    return render(request, "tdc/settings.html", {"connector": choices.settings, "usage": usage})
+    usage = [_use(choices, uid, name) for uid, name in _policy_names(shown).items()]
+    now = timezone.now()
+    context = {
+        "connector": choices.settings,
+        "authorities": [(one, one.is_valid(now)) for one in from_pem(choices.settings.ca_certificates)],
+        "usage": usage,
+        "counts": Counter(use.goes for use in usage),
+        "queue": queue_line(),
+    }
+    return render(request, "tdc/settings.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -255,7 +268,7 @@ def edit_settings(request: ConsoleRequest) -> HttpResponse:
         # Whoever comes by “Enable…” means to enable it.
         initial["enabled"] = present.enabled or "enable" in request.GET
         return render(request, "tdc/edit_settings.html", {"form": SettingsForm(initial=initial)})
-    form = SettingsForm(request.POST)
+    form = SettingsForm(request.POST, request.FILES)
     if form.is_valid():
         row = ConnectorSettings(uid=CONNECTOR.fixed_uid, **{name: form.cleaned_data[name] for name in SETTINGS_FIELDS})
         if submitted(request, form, row, success=_("The Threat Defense Connector settings were changed.")):
@@ -365,15 +378,55 @@ def _cell(request: ConsoleRequest, uid: UUID, name: str, template: str) -> HttpR
     return render(request, template, {"choice": cell, "take_focus": True})
 
 
-def _use(choices: Choices, uid: UUID) -> dict[str, str | Promise]:
-    """Where the copies of one policy's mail go while the service is on, and why."""
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where the copies of one policy's mail go while the service is on, and why. `goes`: default, custom, none."""
+
+    policy_name: str
+    goes: str
+    address: str
+    inherits: bool
+
+
+def _use(choices: Choices, uid: UUID, name: str) -> Use:
     mode, address = choices.said(uid)
-    note = ""
-    if mode == Mode.USE_DEFAULT:
+    inherits = mode == Mode.USE_DEFAULT
+    if inherits:
         mode, address = choices.said(DEFAULT_UID)
-        note = _("use default")
     if not choices.settings.enabled or mode == Mode.NO_SCAN:
-        return {"address": "", "note": note}
+        return Use(name, "none", "", inherits)
     if mode == Mode.CUSTOM:
-        return {"address": address, "note": note}
-    return {"address": choices.settings.message_intake_address, "note": note}
+        return Use(name, "custom", address, inherits)
+    return Use(name, "default", choices.settings.message_intake_address, inherits)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """The copies' queue as Delivery Status has it: its state, and how much waits and went."""
+
+    name: str
+    state_class: str
+    state_word: str
+    waiting: int
+    delivered: int
+    dropped: int
+
+
+def queue_line() -> QueueLine:
+    """Two queries."""
+    found = details(QUEUE_NAME)
+    assert found is not None, "the connector's queue is always listed"
+    words = {
+        HostStatus.Status.UP: ("good", _("Up")),
+        HostStatus.Status.DOWN: ("bad", _("Down")),
+        HostStatus.Status.UNKNOWN: ("idle", _("Unknown")),
+    }
+    state_class, word = words[found.row.status]
+    return QueueLine(
+        name=QUEUE_NAME,
+        state_class=state_class,
+        state_word=word,
+        waiting=found.row.active_recipients,
+        delivered=found.row.delivered_recipients,
+        dropped=found.row.hard_bounced_recipients,
+    )
