@@ -127,6 +127,14 @@ def problems_in(section: Section[Any], text: str) -> list[Problem]:
     return _checked_section(section, json.loads(text), text)[1]
 
 
+def value_of(section: Section[Value], raw: object) -> Value:
+    """The validated value of one section, looked at by itself. Raises InvalidConfiguration."""
+    value, problems = _checked_section(section, raw, _compact(raw))
+    if problems:
+        raise InvalidConfiguration(problems)
+    return cast(Value, value)
+
+
 def problems_between(texts: Mapping[str, str], keys: Collection[str]) -> list[Problem]:
     """All that is wrong between the sections of `keys` and others, given all as JSON text, each valid by itself."""
     return [

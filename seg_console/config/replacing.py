@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
-from pydantic import ValidationError
 
 from seg_console.audit.record import MOST_CHANGES
 from seg_console.config import auditing, comparison, document, pending, registry, rows
 from seg_console.config.changes import Ranks, has_order, ranks
 from seg_console.config.models import Configuration, ConfigurationObject
-from seg_console.config.problems import InvalidConfiguration, problems_of
+from seg_console.config.problems import InvalidConfiguration, Problem
 from seg_console.config.registry import ListSection, Shape
 from seg_console.config.rows import Rows
 
@@ -52,15 +51,8 @@ def checked(section: ListSection[Any], items: Sequence[Any], shown: Configuratio
     Raises InvalidConfiguration with all that is wrong; paths begin with the section's key and the index.
     """
     with rows.collector_paused():
-        text = json.dumps(items)
-        problems = list(section.check(items))
-        try:
-            found: tuple[Shape, ...] = registry.adapter(section.key).validate_json(text)
-        except ValidationError as error:
-            problems += problems_of(error, section.key, registry.annotation(section.key))
-            raise InvalidConfiguration(problems) from error
-        problems = problems or document.problems_in(section, text)
-        problems = problems or _problems_between(section, text, shown)
+        found: tuple[Shape, ...] = document.value_of(section, items)
+        problems = _problems_between(section, items, shown)
     if problems:
         raise InvalidConfiguration(problems)
     return found
@@ -122,13 +114,12 @@ def _places(section: ListSection[Any], configuration: Configuration) -> Ranks:
     return ranks(section.model, configuration) if has_order(section.model) else {}
 
 
-def _problems_between(section: ListSection[Any], text: str, shown: Configuration) -> list[Any]:
-    keys = {key for together in registry.checks_between() if section.key in together.keys for key in together.keys}
-    if not keys:
+def _problems_between(section: ListSection[Any], items: Sequence[Any], shown: Configuration) -> list[Problem]:
+    together = [each for each in registry.checks_between() if section.key in each.keys]
+    if not together:
         return []
-    others = sorted(keys - {section.key})
+    others = sorted({key for each in together for key in each.keys} - {section.key})
     needed = {model for key in others for model in registry.models_of(key)}
     found = document.prints(rows.read(shown, needed), others)
-    texts = {key: one.text for key, one in found.items()} | {section.key: text}
-    together = [each for each in registry.checks_between() if section.key in each.keys]
-    return [problem for each in together for problem in each.check(*(json.loads(texts[key]) for key in each.keys))]
+    plain = {key: json.loads(one.text) for key, one in found.items()} | {section.key: items}
+    return [problem for each in together for problem in each.check(*(plain[key] for key in each.keys))]
