@@ -1,6 +1,7 @@
 """What is known of the session that a browser had: the reason of its end, and whose it was.
 
-A signed cookie carries it, because the session itself is gone by then.
+A signed cookie carries it, because the session itself is gone by then. It is there from sign-in on, and nothing removes
+it: a session may also go without a word, and a form that somebody was filling in must still find its user.
 """
 
 from __future__ import annotations
@@ -18,18 +19,29 @@ from seg_console.accounts.models import End
 
 COOKIE = "ended_session"
 SALT = "seg_console.accounts.ended"
-KEPT_S = 24 * 3600
+# A day longer than any session.
+KEPT_S = settings.SESSION_COOKIE_AGE + 24 * 3600
+# Beside the values of `End`: the browser still names the session, and nobody here remembers it.
+LOST = "lost"
 
 
 class Ended(NamedTuple):
-    """`reason`: a value of `End`, "" where it is not known. `user_pk`: "" where it is not known."""
+    """`reason`: a value of `End`, or LOST; "" where none is known, and while the session goes on. `user_pk`: "" where
+    it is not known."""
 
     reason: str
     user_pk: str
 
     @property
+    def notice(self) -> str:
+        """What the sign-in page says unasked; "" to those who logged out or just open it."""
+        return "" if self.reason in {"", End.SIGNED_OUT} else self.sentence
+
+    @property
     def sentence(self) -> str:
-        """What to tell the person whose session it was."""
+        """What to tell the person who sent a form."""
+        if self.reason == End.SIGNED_OUT:
+            return _("You have logged out.")
         if self.reason == End.INACTIVITY:
             minutes = sessions.timeout_minutes()
             words = ngettext(
@@ -49,6 +61,11 @@ def ended_session(request: HttpRequest) -> Ended | None:
     return found if isinstance(found, Ended) else None
 
 
+def know(request: HttpRequest, ended: Ended | None) -> None:
+    """Say of this request what `ended_session` answers from now on."""
+    request.ended_session = ended  # type: ignore[attr-defined]  # read above
+
+
 def remember(response: HttpResponseBase, ended: Ended) -> None:
     response.set_signed_cookie(
         COOKIE,
@@ -59,10 +76,6 @@ def remember(response: HttpResponseBase, ended: Ended) -> None:
         samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
     )
-
-
-def forget(response: HttpResponseBase) -> None:
-    response.delete_cookie(COOKIE, samesite="Lax")
 
 
 def remembered(request: HttpRequest) -> Ended | None:

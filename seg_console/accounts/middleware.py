@@ -38,14 +38,14 @@ class SessionEndMiddleware:
             # request must still find whose it was.
             request.user = AnonymousUser()
         elif not request.user.is_authenticated:
-            over = ended.remembered(request) or _lost(request)
-        request.ended_session = over  # type: ignore[attr-defined]  # read by ended.ended_session
+            over = _before(request)
+        ended.know(request, over)
         response = self.get_response(request)
-        if request.user.is_authenticated:
-            if ended.COOKIE in request.COOKIES:
-                ended.forget(response)
-        elif over and over != ended.remembered(request):
-            ended.remember(response, over)
+        # Asked again: the view may have signed somebody in or out.
+        user = request.user
+        known = Ended("", str(user.pk)) if user.is_authenticated else ended.ended_session(request)
+        if known and known != ended.remembered(request):
+            ended.remember(response, known)
         return response
 
 
@@ -100,10 +100,13 @@ def _over(request: HttpRequest) -> Ended | None:
     return None
 
 
-def _lost(request: HttpRequest) -> Ended | None:
-    """A session that the browser still names, and nobody here remembers."""
-    had_one = request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.session.is_empty()
-    return Ended("", "") if had_one else None
+def _before(request: HttpRequest) -> Ended | None:
+    """What is known of an earlier session of a browser that brings none."""
+    known = ended.remembered(request)
+    is_named = request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.session.is_empty()
+    if is_named and not (known and known.reason):
+        return Ended(ended.LOST, known.user_pk if known else "")
+    return known
 
 
 def _is_activity(request: HttpRequest) -> bool:

@@ -26,9 +26,9 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from seg_console.accounts import carried, sessions, signing_in
 from seg_console.accounts.carried import Carried
-from seg_console.accounts.ended import ended_session
+from seg_console.accounts.ended import Ended, ended_session, know
 from seg_console.accounts.forms import SignInForm
-from seg_console.accounts.models import User
+from seg_console.accounts.models import End, User
 from seg_console.config.pending import pending_of
 from seg_console.ui.navigation import landing_page, title_of
 from seg_console.ui.requests import ConsoleRequest
@@ -60,7 +60,7 @@ class SignInView(LoginView):
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         ended = ended_session(self.request)
         return super().get_context_data(
-            ended=ended.sentence if ended else "",
+            ended=ended.notice if ended else "",
             languages=_languages(),
             carried=self.request.POST.get(CARRIED, "") if self._carried() else "",
             **more,
@@ -108,10 +108,14 @@ class SignOutView(LogoutView):
     """Ends the session; POST only."""
 
     def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+        user = cast(User, request.user)
         with transaction.atomic():
-            signing_in.signed_out(cast(User, request.user))
+            signing_in.signed_out(user)
             sessions.sign_out(request.session, timezone.now())
-        return super().post(request, *args, **kwargs)
+        response = super().post(request, *args, **kwargs)
+        # Another tab may hold a form that was begun before.
+        know(request, Ended(End.SIGNED_OUT, str(user.pk)))
+        return response
 
 
 @login_not_required

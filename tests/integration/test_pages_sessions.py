@@ -108,7 +108,7 @@ def test_the_time_out_of_the_committed_configuration_ends_a_session_and_says_so(
     response = client.post(SIGN_IN, {"username": "ada", "password": PASSPHRASE, "next": PAGE})
     assert response["Location"] == PAGE
     assert _page(client) == 200
-    assert ended.COOKIE not in client.cookies or not client.cookies[ended.COOKIE].value
+    assert client.cookies[ended.COOKIE].value.startswith(f":{client.session['_auth_user_id']}:")
     row = ConsoleSession.objects.filter(ended_at__isnull=False).get()
     assert row.end_reason == End.INACTIVITY
     entry = Entry.objects.get(act=Act.SESSION_ENDED)
@@ -495,6 +495,45 @@ def test_a_second_tab_that_found_the_end_first_takes_nothing_from_the_form(clien
     client.get(PAGE)
     response = client.post(reverse("smtp-routes:add"), {"domain": "late.example"})
     assert carried.unseal(_hidden(response.content.decode(), "carried"))
+
+
+@pytest.mark.parametrize("how", ["cookie deleted", "logged out in another tab", "session removed"])
+def test_a_form_is_kept_however_the_session_went(user: User, how: str) -> None:
+    client = _signed_in_by_form("ada", Client(enforce_csrf_checks=False))
+    client.handler.enforce_csrf_checks = True
+    url = reverse("tdc:policy-choice", args=[policy_uid(user, "Finance")])
+    token = _hidden(client.get(url).content.decode(), "csrfmiddlewaretoken")
+    if how == "cookie deleted":
+        del client.cookies[settings.SESSION_COOKIE_NAME]
+    elif how == "session removed":
+        Session.objects.all().delete()
+    else:
+        client.post(reverse("accounts:sign-out"), {"csrfmiddlewaretoken": token})
+        assert "You have logged out" not in client.get(SIGN_IN).content.decode()
+    data = {"mode": "custom", "address": "late@intake.example"}
+    assert client.post(url, data).status_code == 403
+    response = client.post(url, data | {"csrfmiddlewaretoken": token})
+    content = response.content.decode()
+    assert response.status_code == 422
+    assert ("You have logged out." in content) == (how == "logged out in another tab")
+    kept = _hidden(content, "carried")
+    answer = {
+        "username": "ada",
+        "password": PASSPHRASE,
+        "carried": kept,
+        "csrfmiddlewaretoken": _hidden(content, "csrfmiddlewaretoken"),
+    }
+    response = client.post(SIGN_IN, answer, follow=True)
+    assert response.redirect_chain[-1][0] == reverse("accounts:submit-again")
+    assert "late@intake.example" in response.content.decode()
+    assert pending.pending_of(user) is None
+
+
+def test_a_browser_opened_anew_is_told_nothing_of_the_session_before(client: Client) -> None:
+    del client.cookies[settings.SESSION_COOKIE_NAME]
+    content = client.get(SIGN_IN).content.decode()
+    assert "Your session" not in content
+    assert "ada" not in content
 
 
 def test_two_requests_at_the_moment_of_the_end_both_know_whose_session_it_was(client: Client, user: User) -> None:
