@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from seg_console.config import registry
+from seg_console.config.checks import plain_lines
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.registry import Extension, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
@@ -21,10 +22,11 @@ LONGEST_PEM = 1_000_000
 
 
 def check_certificates(text: str) -> str:
-    """PEM text of one or more certificates, or nothing. Raises ValueError with a sentence."""
+    """PEM text of one or more certificates, or nothing, in plain lines. Raises ValueError with a sentence."""
     if "\0" in text:
         raise ValueError(_("give PEM text: it holds a NUL character."))
-    if not text.strip():
+    text = plain_lines(text)
+    if not text:
         return ""
     if "PRIVATE KEY-----" in text:
         raise ValueError(_("give certificates only: it holds a private key, which belongs to nobody but its server."))

@@ -13,6 +13,13 @@ from seg_console.mail.addresses import check_address, check_domain
 LONGEST_VALUE = 1000
 
 
+def plain_lines(text: str) -> str:
+    """Lines of text in one spelling: browsers send every line end as CR LF and drop those around the text, files have
+    either. Without this, a form that nobody changed would change what it shows."""
+    found = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return f"{found}\n" if found else ""
+
+
 def _domain_pattern(text: str) -> str:
     if text.upper() == "ALL":
         return "ALL"

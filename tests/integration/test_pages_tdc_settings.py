@@ -107,6 +107,29 @@ def test_an_uploaded_file_takes_the_place_of_the_text(user: User, client: Client
     assert "valid until" in content
 
 
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", "\n"])
+def test_what_a_browser_makes_of_line_ends_changes_no_certificate(user: User, client: Client, line_end: str) -> None:
+    pem = authority().pem
+    upload = SimpleUploadedFile("ca.pem", pem.encode())
+    client.post(reverse("tdc:edit-settings"), {**FIELDS, "ca_upload": upload})
+    pending.commit(user, "")
+    # As a browser sends a text area: every line end the same, none around the text.
+    sent = {"ca_certificates": pem.strip().replace("\n", line_end), "message_intake_address": "other@intake.example"}
+    assert client.post(reverse("tdc:edit-settings"), {**FIELDS, **sent}).status_code == 302
+    assert saved(user).ca_certificates == pem
+    [change] = pending.pending_changes(user)
+    assert [field.label for field in change.fields] == ["Message Intake Address"]
+
+
+def test_a_document_with_other_line_ends_says_the_same_certificates(user: User) -> None:
+    def loaded(pem: str) -> str:
+        section = {"enabled": False, "ca_certificates": pem}
+        pending.load_pending(user, full(threat_defense_connector=section))
+        return saved(user).ca_certificates
+
+    assert loaded(authority().pem.replace("\n", "\r\n")) == loaded(authority().pem) == authority().pem
+
+
 def _private_key() -> str:
     return (
         authority()
