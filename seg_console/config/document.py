@@ -27,6 +27,10 @@ FORMAT = 1
 Value = TypeVar("Value")
 
 
+class _Unacceptable(ValueError):
+    """JSON that its readers disagree about; the message is the reason in the language in force."""
+
+
 class Document:
     """A whole set as frozen values. A section is read from its text when it is first asked for."""
 
@@ -112,9 +116,11 @@ def read(text: str | bytes) -> Any:
         raise InvalidConfiguration([Problem("", message % place)]) from error
     except UnicodeDecodeError as error:
         raise InvalidConfiguration([Problem("", _("this is not a JSON document: it is not UTF-8 text."))]) from error
-    except ValueError as error:  # of the hooks below
+    except _Unacceptable as error:
         message = _("this is not a JSON document: %(reason)s.") % {"reason": error}
         raise InvalidConfiguration([Problem("", message)]) from error
+    except ValueError as error:  # Python turns only so many digits into a number
+        raise InvalidConfiguration([Problem("", _("a number in the document has too many digits."))]) from error
 
 
 def validate(document: object) -> list[Problem]:
@@ -252,9 +258,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(key for index, (key, _value) in enumerate(pairs) if key in dict(pairs[:index]))
-        raise ValueError(_("the key %(key)s is given twice in one object") % {"key": json.dumps(twice)})
+        raise _Unacceptable(_("the key %(key)s is given twice in one object") % {"key": json.dumps(twice)})
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(_("%(name)s is not a value of JSON") % {"name": name})
+    raise _Unacceptable(_("%(name)s is not a value of JSON") % {"name": name})

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from json import JSONDecodeError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -21,8 +20,8 @@ def lines_of(text: str, paths: Collection[str]) -> dict[str, int]:
     that is missing) has the line of the object it should be in. Paths of text that is no JSON are left out."""
     wanted = {path for path in paths if path}
     walk = _Walk(text)
-    # What was found before a fault of the text itself stands.
-    with suppress(JSONDecodeError, IndexError, RecursionError):
+    # What was found before a fault of the text itself stands; a number of thousands of digits is one too.
+    with suppress(ValueError, IndexError, RecursionError):
         walk.value(_after_space(text, 0), "", wanted)
     return {path: text.count("\n", 0, at) + 1 for path, at in walk.found.items()}
 

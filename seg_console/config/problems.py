@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from seg_console.mail.addresses import AddressError
+from seg_console.mail.lines import visible
 
 # Pydantic joins the values with words of its own language: 'any', 'following' or 'not'.
 _QUOTED = re.compile(r"'[^']*'")
@@ -26,6 +27,12 @@ class Problem:
     message: str
     uid: str = field(default="", compare=False)
     name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        # Keys and values of a file that anybody may have made: no lone surrogate, which no page can hold, no mark
+        # that turns the sentence round.
+        object.__setattr__(self, "path", visible(self.path))
+        object.__setattr__(self, "message", visible(self.message))
 
     @property
     def section(self) -> str:

@@ -278,6 +278,7 @@ def test_a_format_that_is_missing_is_refused() -> None:
         ('{"dns": {"timeout": NaN}}', "NaN is not a value of JSON"),
         ("[" * 100_000, "nested too deeply"),
         (b"\xff", "this is not a JSON document"),
+        ('{"format":1' + "0" * 5_000 + "}", "a number in the document has too many digits."),
     ],
 )
 def test_text_that_json_readers_would_not_agree_on_is_refused(text: str | bytes, sentence: str) -> None:
