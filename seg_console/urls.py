@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from policies.urls import address_lists, mail_policy_settings
 from seg_console.delivery.urls import bounce_profiles, destination_controls, dns_settings
-from seg_console.gateway.urls import host_access
+from seg_console.gateway.urls import certificates, host_access, listeners
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("seg_console.accounts.urls")),
@@ -18,6 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mail-policies/host-access/", include((host_access, "host-access"))),
     path("mail-policies/recipient-access/", include("seg_console.gateway.urls")),
     path("mail-policies/destination-controls/", include((destination_controls, "destination-controls"))),
+    path("network/listeners/", include((listeners, "listeners"))),
+    path("network/certificates/", include((certificates, "certificates"))),
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
     path("network/bounce-profiles/", include((bounce_profiles, "bounce-profiles"))),
     path("network/dns/", include((dns_settings, "dns"))),

@@ -51,6 +51,7 @@ FULL: dict[str, Any] = {
     ],
     "default_policy": {"threat_defense_connector": {"mode": "default", "address": ""}},
     "mail_policy_settings": {"sender_headers": [["envelope_sender"], ["from", "sender"]]},
+    "certificates": [],
     "host_access": [
         {
             "name": "BLOCKED_LIST",
@@ -109,6 +110,7 @@ FULL: dict[str, Any] = {
         "max_connections": 200,
         "max_connections_per_client": 10,
         "bare_line_ends": "reject",
+        "certificate": "",
     },
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "bounce_profiles": [
@@ -308,6 +310,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "incoming_mail_policies": _policies,
         "default_policy": st.fixed_dictionaries({"threat_defense_connector": _choice("no_scan", "default")}),
         "mail_policy_settings": st.fixed_dictionaries({"sender_headers": _sender_headers}),
+        "certificates": st.just([]),
         "host_access": _host_access,
         "recipient_access": _access,
         "smtp_routes": _by_domain(_routes),
@@ -319,6 +322,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "max_connections": st.integers(1, 10_000),
                 "max_connections_per_client": st.integers(1, 10_000),
                 "bare_line_ends": st.sampled_from(["clean", "reject"]),
+                "certificate": st.just(""),
             }
         ),
         "bounce_profile": st.fixed_dictionaries(_bounces),

@@ -15,6 +15,7 @@ from seg_console.config import pending, running
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.events import MessageEvent
 from seg_console.mail.models import MailCounter, Message, Recipient, TrackingEvent
+from tests.certificates import made
 from tests.configurations import policy, route
 from tests.pages import PASSPHRASE
 from tests.unit import sample_events
@@ -77,6 +78,11 @@ def documented() -> dict[str, Any]:
             branches,
             policy("采购与供应商", "@purchasing.corp.example", mode="use_default"),
         ],
+        "certificates": [
+            {"name": name, "certificate": one.certificate, "private_key": one.key}
+            for name, one in (("Mail 2026", made("mx.corp.example")), ("Renewed", made("mx.corp.example", days=20)))
+        ],
+        "listener": {"certificate": "Mail 2026"},
         "host_access": [
             {
                 "name": "ALLOWED_LIST",

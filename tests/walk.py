@@ -15,7 +15,7 @@ from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
 from seg_console.delivery.config_models import DestinationControl, NamedBounceProfile
 from seg_console.delivery.models import SmtpRoute
-from seg_console.gateway.models import RecipientAccess, SenderGroup
+from seg_console.gateway.models import Certificate, RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
 from tests import sample_system
 from tests.pages import policy_uid, signed_in
@@ -33,6 +33,9 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "address-lists:edit": lambda user: [_uid(AddressList, user)],
     "bounce-profiles:delete": lambda user: [_uid(NamedBounceProfile, user)],
     "bounce-profiles:edit": lambda user: [_uid(NamedBounceProfile, user)],
+    "certificates:delete": lambda user: [_uid(Certificate, user)],
+    "certificates:replace": lambda user: [_uid(Certificate, user)],
+    "certificates:show": lambda user: [_uid(Certificate, user)],
     "configuration:history-changes": lambda user: [3],
     "configuration:history-export": lambda user: [3],
     "configuration:roll-back": lambda user: [1],

@@ -49,6 +49,7 @@ class Act(models.TextChoices):
     RETRY_DELIVERY = "retry_delivery", _("Delivery retried")
     DELETE_MESSAGES = "delete_messages", _("Messages deleted")
     EXPORT = "export", _("Audit log exported")
+    SECRETS_DOWNLOADED = "secrets_downloaded", _("Configuration downloaded with secrets")
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):

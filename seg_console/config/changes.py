@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
+from django.utils.translation import gettext as _
 
 from seg_console.config import comparison, rows
 from seg_console.config.comparison import Differing
@@ -210,6 +211,9 @@ def _fields(
             continue
         label = str(row._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # a concrete field has one
         before, after = (_text(side, name, ranks.get(uid)) for side, ranks in zip((old, new), order, strict=True))
+        if name in row.secret_fields and before and after:
+            # Both are the mask; that they are not the same is all that may be said.
+            yield FieldChange(label, before, _("changed"), is_worded=True)
         if before != after:
             yield FieldChange(label, before, after, is_worded=_is_worded(row, name))
 

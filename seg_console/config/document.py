@@ -21,6 +21,7 @@ from seg_console.config.models import Configuration
 from seg_console.config.problems import InvalidConfiguration, Problem, problems_of, unknown_key
 from seg_console.config.registry import Section
 from seg_console.config.rows import Rows
+from seg_console.config.secrets import masked
 
 FORMAT = 1
 
@@ -88,15 +89,19 @@ def prints(found: Rows, keys: Iterable[str] | None = None) -> dict[str, Print]:
     }
 
 
-def dump(configuration: Configuration) -> dict[str, Any]:
-    """A set as its JSON document."""
+def dump(configuration: Configuration, *, secrets: bool = False) -> dict[str, Any]:
+    """A set as its JSON document. Without `secrets` a mask stands in their place, and a document that has some cannot
+    be loaded again."""
     with rows.collector_paused():
-        return plain_of(rows.read(configuration))
+        return plain_of(rows.read(configuration), secrets=secrets)
 
 
-def plain_of(found: Rows) -> dict[str, Any]:
+def plain_of(found: Rows, *, secrets: bool = False) -> dict[str, Any]:
     """The JSON document of a whole set's rows."""
-    return {"format": FORMAT} | {key: _value(key, items) for key, items in _dump(found).items()}
+    dumped = _dump(found)
+    if not secrets:
+        dumped = {key: _masked(key, items) for key, items in dumped.items()}
+    return {"format": FORMAT} | {key: _value(key, items) for key, items in dumped.items()}
 
 
 def initial() -> dict[str, Any]:
@@ -239,6 +244,11 @@ def _dump(found: Rows, keys: Iterable[str] | None = None) -> dict[str, list[tupl
                 value[extension.key] = values.get(uid, default)
         dumped[section.key] = items
     return dumped
+
+
+def _masked(key: str, items: list[tuple[UUID, dict[str, Any]]]) -> list[tuple[UUID, dict[str, Any]]]:
+    section = registry.section(key)
+    return [(uid, masked(section, plain)) for uid, plain in items] if section.model.secret_fields else items
 
 
 def _value(key: str, items: list[tuple[UUID, dict[str, Any]]]) -> Any:

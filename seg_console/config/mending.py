@@ -37,6 +37,8 @@ PLACES = (
     Place("incoming_mail_policies", "policies:list", "policies:edit"),
     Place("default_policy.threat_defense_connector", "policies:list", "tdc:policy-choice"),
     Place("default_policy", "policies:list"),
+    Place("certificates", "certificates:list", "certificates:replace"),
+    Place("listener", "listeners:edit"),
     Place("host_access", "host-access:list", "host-access:edit"),
     Place("recipient_access", "recipient-access:list", "recipient-access:edit"),
     Place("smtp_routes", "smtp-routes:list", "smtp-routes:edit"),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
+# What stands in the place of a secret, as in the original (seg-webui 8.9).
+MASK = "*****"
+
+
 class CommittedSetIsFrozen(RuntimeError):
     """A committed set is history and never changes; edit the pending set instead."""
 
@@ -117,11 +121,13 @@ class ConfigurationObject(models.Model):
     A concrete model says by class attributes:
 
     - `identity`: field that is unique in the set whatever its case ("" where the model has one row per set)
+    - `secret_fields`: fields whose values nobody is shown (config.secrets)
     - `parent_model`, `parent_field`: label of the model it is a part of, and its own field with that object's uid
     - `parent_without_row`: what administrators call the whole that has no row, where there is such a one
     """
 
     identity: ClassVar[str] = ""
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
     parent_model: ClassVar[str] = ""
     parent_field: ClassVar[str] = ""
     parent_without_row: ClassVar[StrOrPromise] = ""
@@ -166,8 +172,10 @@ class ConfigurationObject(models.Model):
         return None if self.identity or self.parent_field else type(self)(uid=self.uid)
 
     def display(self, field: str) -> str | tuple[str, ...]:
-        """A field's value as text, or a tuple of texts for a list, in the language in force."""
+        """A field's value as text, or a tuple of texts for a list, in the language in force; a secret's mask."""
         value = getattr(self, field)
+        if field in self.secret_fields:
+            return MASK if value else ""
         if isinstance(value, bool):
             return _now("Yes") if value else _now("No")
         if isinstance(value, list):

@@ -14,6 +14,8 @@ from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from seg_console.gateway.certificates import certificates_alone
+
 # Opportunistic TLS between mail servers does not look at who signed; ten years spare an outage nobody expects.
 VALID_DAYS = 3650
 
@@ -47,6 +49,17 @@ def tls_context(*, certificate: str, key: str, folder: Path, hostname: str, now:
             "Give a PEM certificate chain and the unencrypted PEM key that belongs to it."
         ) from error
     return context
+
+
+def own_chain() -> str:
+    """The certificates, as PEM, that the listener uses where the configuration chooses none; "" until they are
+    made, and where the file of the environment cannot be read."""
+    given: str = settings.SEG_TLS_CERTIFICATE
+    path = Path(given) if given else settings.SEG_DATA_DIR / "tls" / "listener.pem"
+    try:
+        return certificates_alone(path.read_text())
+    except (OSError, ValueError):
+        return ""
 
 
 def _own(folder: Path, *, hostname: str, now: datetime) -> tuple[Path, Path]:

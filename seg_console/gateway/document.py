@@ -1,4 +1,4 @@
-"""The sections `host_access`, `recipient_access` and `listener`."""
+"""The sections `certificates`, `host_access`, `recipient_access` and `listener`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from seg_console.config.models import ConfigurationObject
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
-from seg_console.gateway import models
+from seg_console.config.secrets import check_no_mask
+from seg_console.gateway import certificates, models
 from seg_console.gateway.host_access import ALL, check_entry
 from seg_console.gateway.models import (
     ALL_UID,
+    CERTIFICATE_NAME_PATTERN,
+    CERTIFICATE_NAME_RULE,
     GROUP_NAME_PATTERN,
     GROUP_NAME_RULE,
     LAST_POSITION,
+    LONGEST_CERTIFICATE_NAME,
     LONGEST_COMMENT,
     LONGEST_GROUP_NAME,
     LONGEST_RESPONSE,
@@ -33,6 +37,7 @@ from seg_console.gateway.models import (
 from seg_console.mail.addresses import check_address, check_domain, check_local_part
 from seg_console.mail.lines import visible
 
+MOST_CERTIFICATES = 100
 MOST_GROUPS = 1_000
 MOST_ENTRIES = 10_000
 # The log's word for the row ALL.
@@ -74,6 +79,18 @@ def check_group_name(text: str) -> str:
         raise ValueError(str(GROUP_NAME_RULE))
     if text.casefold() in RESERVED_NAMES:
         raise ValueError(_("the mail log uses this name for hosts that no group matches; give another one."))
+    return text
+
+
+def check_certificate_name(text: str) -> str:
+    """Raises ValueError with a sentence."""
+    if not re.fullmatch(CERTIFICATE_NAME_PATTERN, text):
+        raise ValueError(str(CERTIFICATE_NAME_RULE))
+    return text
+
+
+def _check_chain(text: str) -> str:
+    certificates.described(text)
     return text
 
 
@@ -148,14 +165,31 @@ class Access(Shape):
         return response
 
 
+class NamedCertificate(Shape):
+    """PEM texts. The key is a secret: no page, diff, audit entry or log shows it."""
+
+    name: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME), AfterValidator(check_certificate_name)]
+    certificate: Annotated[str, Field(max_length=certificates.LONGEST_PEM), AfterValidator(_check_chain)]
+    private_key: Annotated[str, Field(max_length=certificates.LONGEST_PEM), AfterValidator(check_no_mask)]
+
+    @field_validator("private_key")
+    @classmethod
+    def _belongs(cls, key: str, info: ValidationInfo) -> str:
+        chain = info.data.get("certificate")
+        if chain is not None:
+            certificates.check_pair(chain, key)
+        return key
+
+
 class Listener(Shape):
-    """Sizes in bytes."""
+    """Sizes in bytes. `certificate` names one of the certificates; "" is the gateway's own."""
 
     max_message_size: Annotated[int, Field(ge=1_024, le=104_857_600)] = 10_485_760
     max_recipients: Annotated[int, Field(ge=1, le=50_000)] = 1_000
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     max_connections_per_client: Annotated[int, Field(ge=1, le=10_000)] = 100
     bare_line_ends: Literal["clean", "reject"] = "clean"
+    certificate: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME)] = ""
 
 
 class RecipientAccessSection(ListSection[Access]):
@@ -213,11 +247,23 @@ HOST_ACCESS = HostAccessSection(
 RECIPIENT_ACCESS = RecipientAccessSection(
     "recipient_access", Access, RecipientAccess, place=40, identity="recipient", ordered=True
 )
+CERTIFICATES = ListSection(
+    "certificates", NamedCertificate, models.Certificate, place=36, identity="name", most=MOST_CERTIFICATES
+)
 LISTENER = ObjectSection("listener", Listener, ListenerSettings, place=70)
 
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
+    registry.register(CERTIFICATES)
     registry.register(HOST_ACCESS)
     registry.register(RECIPIENT_ACCESS)
     registry.register(LISTENER)
+    registry.check_together((CERTIFICATES.key, LISTENER.key), _check_certificate_of_listener)
+
+
+def _check_certificate_of_listener(known: list[Plain], listener: Plain) -> Iterator[Problem]:
+    name = str(listener.get("certificate", ""))
+    if name and name.casefold() not in {str(each["name"]).casefold() for each in known}:
+        message = _("there is no certificate %(name)s.") % {"name": visible(name)}
+        yield Problem(path_of(LISTENER.key, "certificate"), message)

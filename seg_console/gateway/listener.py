@@ -26,7 +26,7 @@ from seg_console.gateway.host_access import ALL, HourlyCount, Match
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
-from seg_console.gateway.running import host_access, recipient_access
+from seg_console.gateway.running import host_access, listener_tls, recipient_access
 from seg_console.gateway.running import listener as listener_settings
 from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer, serve
 from seg_console.gateway.writer import Writer
@@ -87,6 +87,10 @@ class Listener:
             database.close()
         self._writer.start()
 
+    def tls_context(self, own: ssl.SSLContext) -> ssl.SSLContext:
+        """The context of the next handshake: the certificate that the configuration chooses, else the gateway's own."""
+        return running.held().value(listener_tls) or own
+
     def stop(self) -> None:
         """Store what the sessions left, then end the writer. Blocks until then."""
         self._writer.stop()
@@ -97,7 +101,8 @@ class Listener:
         self._loop.call_soon_threadsafe(call)
 
     def _tick(self) -> None:
-        running.current()
+        # Built here, not in the loop's thread at the next handshake.
+        running.current().value(listener_tls)
         for pool in (self._mids, self._icids):
             if pool.low:
                 pool.refill()
@@ -303,7 +308,8 @@ async def listen(
     listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=ReverseDns(system_resolver()))
     await asyncio.to_thread(listener.start)
     try:
-        server = await serve(listener, host=host, port=port, tls_context=tls_context, reuse_port=True)
+        given = None if tls_context is None else partial(listener.tls_context, tls_context)
+        server = await serve(listener, host=host, port=port, tls_context=given, reuse_port=True)
         ready(server)
         await stop.wait()
         await server.shutdown()

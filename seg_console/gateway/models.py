@@ -14,6 +14,9 @@ from seg_console.config.models import ConfigurationObject
 from seg_console.gateway.host_access import ALL
 
 LONGEST_GROUP_NAME = 64
+LONGEST_CERTIFICATE_NAME = 64
+CERTIFICATE_NAME_PATTERN = r"[\w.-]+(?: [\w.-]+)*"
+CERTIFICATE_NAME_RULE = _("Use letters, digits, dots, hyphens, underscores and single spaces.")
 LONGEST_COMMENT = 200
 # The name stands in a line of the mail log, between words.
 GROUP_NAME_PATTERN = r"[A-Za-z0-9_-]+"
@@ -143,6 +146,34 @@ def last_row() -> SenderGroup:
     return SenderGroup(uid=ALL_UID, name=ALL, position=LAST_POSITION)
 
 
+class Certificate(ConfigurationObject):
+    """A certificate chain and its private key, both PEM text; the server's own certificate comes first."""
+
+    identity = "name"
+    secret_fields = frozenset({"private_key"})
+
+    name = models.CharField(
+        _("Certificate"),
+        max_length=LONGEST_CERTIFICATE_NAME,
+        validators=[RegexValidator(rf"\A{CERTIFICATE_NAME_PATTERN}\Z", CERTIFICATE_NAME_RULE)],
+    )
+    certificate = models.TextField(_("Certificate chain"))
+    private_key = models.TextField(_("Private key"))
+
+    class Meta:
+        verbose_name = _("Certificate")
+        verbose_name_plural = _("Certificates")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(
+                "configuration",
+                Lower("name"),
+                name="gateway_certificate_name",
+                violation_error_message=_("A certificate of that name exists already."),
+            ),
+        ]
+
+
 class BareLineEnds(models.TextChoices):
     CLEAN = "clean", _("Clean")
     REJECT = "reject", _("Reject")
@@ -166,6 +197,8 @@ class ListenerSettings(ConfigurationObject):
     bare_line_ends = models.CharField(
         _("Messages with bare CR or LF"), max_length=10, choices=BareLineEnds, default=BareLineEnds.CLEAN
     )
+    # The name of one of the certificates; "" for the gateway's own.
+    certificate = models.CharField(_("TLS certificate"), max_length=LONGEST_CERTIFICATE_NAME, blank=True)
 
     class Meta:
         verbose_name = _("Listener")

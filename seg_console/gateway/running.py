@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
+
 from seg_console.config.document import Document
-from seg_console.gateway.document import ALL_GROUP, HOST_ACCESS, LISTENER, RECIPIENT_ACCESS, Listener, SenderGroup
+from seg_console.gateway.certificates import server_context
+from seg_console.gateway.document import (
+    ALL_GROUP,
+    CERTIFICATES,
+    HOST_ACCESS,
+    LISTENER,
+    RECIPIENT_ACCESS,
+    Listener,
+    SenderGroup,
+)
 from seg_console.gateway.document import Access as Row
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.protocol import Access
@@ -47,6 +58,13 @@ def host_access(configuration: Document) -> HostAccessTable[SenderGroup]:
 def listener(configuration: Document) -> Listener:
     """The listener's limits; sizes in bytes."""
     return configuration[LISTENER]
+
+
+def listener_tls(configuration: Document) -> ssl.SSLContext | None:
+    """The TLS context of the certificate that the listener is to use; None: the gateway's own."""
+    name = configuration[LISTENER].certificate.casefold()
+    chosen = next((each for each in configuration[CERTIFICATES] if name and each.name.casefold() == name), None)
+    return server_context(chosen.certificate, chosen.private_key) if chosen else None
 
 
 def _keys(address: str) -> list[str]:

@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import ssl
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, cast
@@ -35,6 +35,8 @@ from seg_console.gateway.protocol import (
 
 logger = logging.getLogger(__name__)
 
+TlsContext = ssl.SSLContext | Callable[[], ssl.SSLContext | None] | None
+"""The context for STARTTLS, or what gives it for each handshake; None: STARTTLS is not offered."""
 BACKLOG: Final = 1024  # connections the kernel may hold for us
 _WRITE_HIGH: Final = 65_536  # octets of replies not yet read by the client before we stop listening to it
 
@@ -533,11 +535,11 @@ class SmtpServer:
         handler: ConnectionHandler,
         *,
         timeouts: Timeouts | None = None,
-        tls_context: ssl.SSLContext | None = None,
+        tls_context: TlsContext = None,
     ) -> None:
         self.handler = handler
         self.timeouts = timeouts or Timeouts()
-        self.tls_context = tls_context
+        self._tls_context = tls_context
         self.is_closing = False
         self._listener: asyncio.Server | None = None
         self._connections: set[SmtpConnection] = set()
@@ -551,6 +553,11 @@ class SmtpServer:
         self._listener = await asyncio.get_running_loop().create_server(
             lambda: SmtpConnection(self), host, port, reuse_port=reuse_port or None, backlog=BACKLOG
         )
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The context of the next handshake."""
+        return self._tls_context() if callable(self._tls_context) else self._tls_context
 
     @property
     def port(self) -> int:
@@ -613,7 +620,7 @@ async def serve(
     host: str,
     port: int,
     timeouts: Timeouts | None = None,
-    tls_context: ssl.SSLContext | None = None,
+    tls_context: TlsContext = None,
     reuse_port: bool = False,
 ) -> SmtpServer:
     """Listen and return the server, which works from now on. With `reuse_port` several processes may listen on the same

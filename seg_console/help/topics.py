@@ -77,6 +77,8 @@ CHAPTERS = (
     Chapter(
         _("Network"),
         (
+            Topic("listeners", ("listeners:",)),
+            Topic("certificates", ("certificates:",)),
             Topic("smtp-routes", ("smtp-routes:",)),
             Topic("bounce-profiles", ("bounce-profiles:",)),
             Topic("dns", ("dns:",)),

@@ -150,6 +150,13 @@ TABS = (
         _("Network"),
         (
             Group(
+                _("Receiving"),
+                (
+                    Page(_("Listeners"), "listeners:show", Privilege.VIEW_CONFIGURATION, ("listeners:",)),
+                    Page(_("Certificates"), "certificates:list", Privilege.VIEW_CONFIGURATION, ("certificates:",)),
+                ),
+            ),
+            Group(
                 _("Delivery"),
                 (
                     Page(

@@ -48,6 +48,8 @@ QUERIES = {
     "policies:list": 14,
     "address-lists:list": 10,
     "mail-policy-settings:view": 8,
+    "listeners:show": 6,
+    "certificates:list": 9,
     "host-access:list": 8,
     "recipient-access:list": 8,
     "tdc:settings": 10,

@@ -20,7 +20,14 @@ from seg_console.config.forms import GeneralSettingsForm, LoadForm
 from seg_console.delivery.forms.bounces import BounceForm
 from seg_console.delivery.forms.dns import DnsForm
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm
-from seg_console.gateway.forms import FindSendersForm, ImportForm, RecipientAccessForm, SenderGroupForm
+from seg_console.gateway.forms import (
+    CertificateForm,
+    FindSendersForm,
+    ImportForm,
+    ListenerForm,
+    RecipientAccessForm,
+    SenderGroupForm,
+)
 from seg_console.help.library import FOLDER, IMAGES, VIEW, HelpPage, pages, resolve
 from seg_console.help.topics import TOPICS, slug_for
 from seg_console.monitor.forms import TrackingForm
@@ -43,6 +50,8 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("edit-policy", MemberForm),
     ("policy-threat-defense-connector", ChoiceForm),
     ("address-lists", AddressListForm),
+    ("listeners", ListenerForm),
+    ("certificates", CertificateForm),
     ("hat-overview", FindSendersForm),
     ("hat-overview", SenderGroupForm),
     ("hat-overview", ImportForm),

@@ -12,10 +12,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Privilege
+from seg_console.audit.models import Act
+from seg_console.audit.record import record
 from seg_console.config import document, pending
 from seg_console.config.changes import MOST_SHOWN, Comparison, compare
 from seg_console.config.forms import LoadForm
@@ -71,11 +73,16 @@ def load(request: ConsoleRequest) -> HttpResponse:
     return redirect("configuration:uncommitted-changes")
 
 
-@require_safe
-@requires(Privilege.SAVE_CONFIGURATION)
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.SAVE_CONFIGURATION, to_change=Privilege.CHANGE_CONFIGURATION)
 def download(request: ConsoleRequest) -> HttpResponse:
-    wants_pending = request.GET.get("set") == "pending"
-    return document_response(pending.shown_to(request.user) if wants_pending else pending.committed())
+    """Asked for, secrets are masked; a button that says so gives them as they are, and is recorded."""
+    wanted = request.POST.get("set") or request.GET.get("set")
+    configuration = pending.shown_to(request.user) if wanted == "pending" else pending.committed()
+    if request.method != "POST":
+        return document_response(configuration)
+    record(Act.SECRETS_DOWNLOADED, by=request.user, target=str(configuration.number or ""))
+    return document_response(configuration, secrets=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -101,9 +108,9 @@ def reset(request: ConsoleRequest) -> HttpResponse:
     return render(request, "includes/confirm.html", context)
 
 
-def document_response(configuration: Configuration) -> HttpResponse:
-    """A set as the file that loads again."""
-    text = json.dumps(document.dump(configuration), indent=2, ensure_ascii=False) + "\n"
+def document_response(configuration: Configuration, *, secrets: bool = False) -> HttpResponse:
+    """A set as a file; one that loads again, if it has no secrets or is given with them."""
+    text = json.dumps(document.dump(configuration, secrets=secrets), indent=2, ensure_ascii=False) + "\n"
     response = HttpResponse(text, content_type="application/json")
     name = f"configuration-{configuration.number or 'pending'}.json"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -1,0 +1,230 @@
+"""Certificates for the listener: what a PEM file holds, and whether a chain and a key can be used together.
+
+Sources: RFC 5280 (certificates), RFC 8446 4.4.2 (order of the chain: the server's own first, each certifying the one
+before it).
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+LONGEST_PEM = 200_000
+LEAST_RSA_BITS = 2048
+LEAST_CURVE_BITS = 224
+WARN_BEFORE = timedelta(days=30)
+
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One certificate in words. Times have a zone; `key` is as in "RSA 2048"; `fingerprint` is SHA-256 in hex."""
+
+    common_name: str
+    names: tuple[str, ...]
+    issuer: str
+    serial_number: str
+    valid_from: datetime
+    valid_until: datetime
+    key: str
+    fingerprint: str
+    is_self_signed: bool
+
+    def is_over(self, now: datetime) -> bool:
+        return self.valid_until <= now
+
+    def ends_soon(self, now: datetime) -> bool:
+        return not self.is_over(now) and self.valid_until <= now + WARN_BEFORE
+
+
+@lru_cache(maxsize=256)
+def described(chain: str) -> tuple[Described, ...]:
+    """The certificates of a PEM text in their order. Raises ValueError with a sentence."""
+    return tuple(_describe(certificate) for certificate in _certificates(chain))
+
+
+@lru_cache(maxsize=256)
+def check_pair(chain: str, key: str) -> None:
+    """Whether chain and key can be used together. Raises ValueError with a sentence; it never holds any of the key."""
+    certificates = _certificates(chain)
+    public = _public_bytes(_private_key(key).public_key())
+    owners = [place for place, each in enumerate(certificates) if _public_bytes(each.public_key()) == public]
+    if not owners:
+        raise ValueError(_("the private key does not belong to the certificate."))
+    if owners[0] > 0:
+        raise ValueError(
+            _("the chain begins with another certificate: the one that the private key belongs to must be the first.")
+        )
+    for place, (each, issuer) in enumerate(pairwise(certificates), start=1):
+        if not _is_issued_by(each, issuer):
+            raise ValueError(
+                _("the chain is not in order: certificate %(place)d is not issued by the one that follows it.")
+                % {"place": place}
+            )
+
+
+def certificates_alone(text: str) -> str:
+    """The certificates of a PEM text in their order, without anything else that stands there. Raises ValueError with a
+    sentence."""
+    found = (each.public_bytes(serialization.Encoding.PEM).decode() for each in _certificates(text))
+    return "".join(found)
+
+
+def key_alone(text: str) -> str:
+    """The private key of a PEM text, without anything else that stands there. Raises ValueError with a sentence."""
+    plain = serialization.NoEncryption()
+    return (
+        _private_key(text).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+    )
+
+
+def check_dates(chain: str, now: datetime) -> None:
+    """Raises ValueError with a sentence for a chain that is over, or not valid yet, at a time with a zone."""
+    for place, each in enumerate(_certificates(chain), start=1):
+        if each.not_valid_after_utc <= now:
+            raise ValueError(_("certificate %(place)d of the chain is no longer valid.") % {"place": place})
+        if each.not_valid_before_utc > now:
+            raise ValueError(_("certificate %(place)d of the chain is not valid yet.") % {"place": place})
+
+
+def missing_issuer(chain: str) -> str:
+    """Who issued the last certificate of a chain, if that is neither itself nor an authority that this system trusts:
+    clients may not be able to follow such a chain. "" otherwise."""
+    last = _certificates(chain)[-1]
+    if last.issuer == last.subject or last.issuer.public_bytes() in _trusted_subjects():
+        return ""
+    return _name_of(last.issuer)
+
+
+@lru_cache(maxsize=4)
+def server_context(chain: str, key: str) -> ssl.SSLContext:
+    """A context for STARTTLS, TLS 1.2 or newer (RFC 8996), the same one for the same pair. Raises ssl.SSLError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # OpenSSL reads files alone; this one is the owner's to read and gone before anybody else could look.
+    with tempfile.NamedTemporaryFile(dir=_folder(), prefix=".certificate.") as file:
+        file.write(f"{key.strip()}\n{chain.strip()}\n".encode())
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
+def _folder() -> Path:
+    folder: Path = settings.SEG_DATA_DIR / "tls"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _certificates(chain: str) -> list[x509.Certificate]:
+    if len(chain) > LONGEST_PEM:
+        raise ValueError(_("this is too long for a certificate chain."))
+    try:
+        return x509.load_pem_x509_certificates(chain.encode())
+    except ValueError as error:
+        raise ValueError(
+            _("this is no PEM certificate: it begins with the line -----BEGIN CERTIFICATE-----.")
+        ) from error
+
+
+def _private_key(text: str) -> Key:
+    if len(text) > LONGEST_PEM:
+        raise ValueError(_("this is too long for a private key."))
+    if "ENCRYPTED" in text:
+        raise ValueError(
+            _("the private key is encrypted: take its passphrase off first, for example with openssl pkey.")
+        )
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except Exception as error:  # the library raises several kinds, some of them of its own back end
+        raise ValueError(
+            _("this is no PEM private key: it begins with a line such as -----BEGIN PRIVATE KEY-----.")
+        ) from error
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= LEAST_RSA_BITS:
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size >= LEAST_CURVE_BITS:
+        return key
+    if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+        return key
+    if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ValueError(_("the key is too short: use RSA of 2048 bits or more, or an elliptic curve of 224 or more."))
+    raise ValueError(_("a key of this kind cannot be used here: use RSA, an elliptic curve or Ed25519."))
+
+
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _public_bytes(key: object) -> bytes:
+    return key.public_bytes(  # type: ignore[attr-defined, no-any-return]  # every kind of key that a certificate holds
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _describe(certificate: x509.Certificate) -> Described:
+    return Described(
+        common_name=_common_name(certificate.subject),
+        names=_alternative_names(certificate),
+        issuer=_name_of(certificate.issuer),
+        serial_number=f"{certificate.serial_number:X}",
+        valid_from=certificate.not_valid_before_utc,
+        valid_until=certificate.not_valid_after_utc,
+        key=_key_in_words(certificate.public_key()),
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
+        is_self_signed=certificate.issuer == certificate.subject,
+    )
+
+
+def _key_in_words(key: object) -> str:
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {key.curve.key_size}"
+    return type(key).__name__.strip("_").removesuffix("PublicKey")
+
+
+def _common_name(name: x509.Name) -> str:
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else ""
+
+
+def _name_of(name: x509.Name) -> str:
+    return _common_name(name) or name.rfc4514_string()
+
+
+def _alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+    return tuple(names)
+
+
+@lru_cache(maxsize=1)
+def _trusted_subjects() -> frozenset[bytes]:
+    """The names of the authorities that this system trusts, in DER."""
+    found = ssl.create_default_context().get_ca_certs(binary_form=True)
+    with warnings.catch_warnings():
+        # Some old authorities have serial numbers that today's rules forbid; here only their names matter.
+        warnings.simplefilter("ignore")
+        return frozenset(x509.load_der_x509_certificate(der).subject.public_bytes() for der in found)

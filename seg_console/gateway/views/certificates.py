@@ -1,0 +1,187 @@
+"""Network > Certificates: what the listener may prove its name with."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.forms import Form
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from seg_console.accounts.roles import Privilege
+from seg_console.config import pending
+from seg_console.config.models import Configuration
+from seg_console.gateway.certificate import own_chain
+from seg_console.gateway.certificates import Described, described, missing_issuer
+from seg_console.gateway.forms import CertificateForm, ReplaceCertificateForm
+from seg_console.gateway.models import Certificate, ListenerSettings
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.submitting import submitted
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """One line of the list. `uid` is None for the gateway's own, which is no configuration; `described` is None where
+    it has not been made yet."""
+
+    uid: UUID | None
+    name: str
+    described: Described | None
+    is_over: bool
+    ends_soon: bool
+    is_used: bool
+    is_pending: bool
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def certificate_list(request: ConsoleRequest) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    began = shown.based_on if shown.number is None else None
+    committed = {row.uid: _said(row) for row in _certificates(began)} if began else None
+    used, now = _used(shown), timezone.now()
+    rows = [
+        _row(
+            row.name,
+            described(row.certificate)[0],
+            now,
+            uid=row.uid,
+            is_used=row.name.casefold() == used,
+            is_pending=committed is not None and committed.get(row.uid) != _said(row),
+        )
+        for row in _certificates(shown)
+    ]
+    own = own_chain()
+    rows.append(_row(_own_name(), described(own)[0] if own else None, now, is_used=not used))
+    return render(request, "gateway/certificates.html", {"rows": rows})
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def show(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    row = _find(shown, uid)
+    return _detail(request, row.name, row.certificate, used=row.name.casefold() == _used(shown), uid=uid)
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def show_own(request: ConsoleRequest) -> HttpResponse:
+    chain = own_chain()
+    if not chain:
+        raise Http404
+    return _detail(request, _own_name(), chain, used=not _used(pending.shown_to(request.user)), uid=None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def add(request: ConsoleRequest) -> HttpResponse:
+    names = [row.name for row in _certificates(pending.shown_to(request.user))]
+    form = CertificateForm(*_given(request), others=names, now=timezone.now())
+    if form.is_bound and form.is_valid():
+        row = Certificate(uid=uuid.uuid4(), **form.cleaned_data)
+        success = _("Certificate “%(name)s” was added.") % {"name": row.name}
+        if submitted(request, form, row, success=success):
+            return redirect("certificates:list")
+    return _form_page(request, _("Add Certificate"), form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def replace(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    """A renewed certificate under the same name, so that whatever uses it goes on with the new one."""
+    old = _find(pending.shown_to(request.user), uid)
+    form = ReplaceCertificateForm(*_given(request), now=timezone.now())
+    if form.is_bound and form.is_valid():
+        row = Certificate(uid=uid, name=old.name, **form.cleaned_data)
+        success = _("Certificate “%(name)s” was replaced.") % {"name": row.name}
+        if submitted(request, form, row, success=success):
+            return redirect("certificates:list")
+    return _form_page(request, _("Replace Certificate: %(name)s") % {"name": old.name}, form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
+    """A certificate in use is not deleted: the page says where it is used."""
+    shown = pending.shown_to(request.user)
+    row = _find(shown, uid)
+    if row.name.casefold() == _used(shown):
+        status = 409 if request.method == "POST" else 200
+        return render(request, "gateway/certificate_in_use.html", {"name": row.name}, status=status)
+    if request.method == "POST":
+        success = _("Certificate “%(name)s” was deleted.") % {"name": row.name}
+        if submitted(request, Form(request.POST), remove=[row], success=success):
+            return redirect("certificates:list")
+    context = {
+        "title": _("Delete Certificate"),
+        "question": _("Delete certificate “%(name)s” and its private key?") % {"name": row.name},
+        "notes": [_("No listener uses it. Older configurations in the history keep it.")],
+        "action": _("Delete"),
+        "cancel_url": reverse("certificates:list"),
+    }
+    return render(request, "includes/confirm.html", context)
+
+
+def _row(
+    name: str,
+    found: Described | None,
+    now: datetime,
+    *,
+    uid: UUID | None = None,
+    is_used: bool,
+    is_pending: bool = False,
+) -> CertificateRow:
+    is_over, ends_soon = (found.is_over(now), found.ends_soon(now)) if found else (False, False)
+    return CertificateRow(uid, name, found, is_over, ends_soon, is_used, is_pending)
+
+
+def _given(request: ConsoleRequest) -> tuple[object, ...]:
+    return (request.POST, request.FILES) if request.method == "POST" else ()
+
+
+def _form_page(request: ConsoleRequest, title: str, form: ReplaceCertificateForm) -> HttpResponse:
+    context = {"title": title, "form": form, "cancel_url": reverse("certificates:list")}
+    return render(request, "gateway/edit_certificate.html", context, status=422 if form.errors else 200)
+
+
+def _detail(request: ConsoleRequest, name: str, chain: str, *, used: bool, uid: UUID | None) -> HttpResponse:
+    now = timezone.now()
+    rows = [_row(name, each, now, is_used=used) for each in described(chain)]
+    context = {"name": name, "uid": uid, "rows": rows, "is_used": used, "missing_issuer": missing_issuer(chain)}
+    return render(request, "gateway/certificate.html", context)
+
+
+def _own_name() -> str:
+    return _("Given by the environment") if settings.SEG_TLS_CERTIFICATE else _("The gateway's own")
+
+
+def _used(configuration: Configuration) -> str:
+    """The case-folded name of the certificate that the listener uses; "" for the gateway's own. One query."""
+    name = ListenerSettings.objects.filter(configuration=configuration).values_list("certificate", flat=True).first()
+    return (name or "").casefold()
+
+
+def _said(row: Certificate) -> Sequence[str]:
+    return row.name, row.certificate, row.private_key
+
+
+def _certificates(configuration: Configuration) -> list[Certificate]:
+    return sorted(Certificate.objects.filter(configuration=configuration), key=lambda row: row.name.casefold())
+
+
+def _find(configuration: Configuration, uid: UUID) -> Certificate:
+    found = Certificate.objects.filter(configuration=configuration, uid=uid).first()
+    if found is None:
+        raise Http404
+    return found
