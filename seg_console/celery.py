@@ -50,7 +50,7 @@ app.conf.update(
             "options": {"queue": "delivery", "expires": 60},
         },
     },
-    imports=("seg_console.delivery.tasks",),
+    imports=("seg_console.delivery.tasks", "tdc.tasks"),
 )
 
 

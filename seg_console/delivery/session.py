@@ -10,9 +10,10 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final, Protocol, cast
 
 from aiosmtplib import SMTP
@@ -28,7 +29,7 @@ from aiosmtplib.response import SMTPResponse
 from seg_console.delivery.kinds import Timeouts
 from seg_console.delivery.outcome import Failure, Outcome, Stage
 from seg_console.delivery.replies import Replies
-from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
+from seg_console.delivery.tls import TlsDemand, TlsMode, chain_of, context_for
 from seg_console.mail.lines import clean_line_ends
 
 # The server says it is closing the connection (RFC 5321 3.8).
@@ -77,6 +78,24 @@ class ConnectionGone(Exception):
     """The server closed the connection between two messages: nothing was tried."""
 
 
+class Point(StrEnum):
+    """How far a dial has come, for whoever watches it."""
+
+    CONNECT = "connect"
+    BANNER = "banner"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    EHLO_AGAIN = "ehlo_again"
+
+
+Heard = Callable[[Point, str], None]
+"""Called at each point reached, with what the server said there or what was agreed on."""
+
+
+def _nobody(point: Point, text: str) -> None:
+    """Most dials are watched by nobody."""
+
+
 class Session:
     """A connection that is ready for MAIL FROM. Made by `dial`; used by one task at a time."""
 
@@ -89,6 +108,7 @@ class Session:
         self.tls_protocol = ""
         self.tls_cipher = ""
         self.tls_detail = ""  # why a preferred TLS was not had
+        self.chain: tuple[bytes, ...] = ()  # the server's certificates in DER, read only for whoever watches the dial
         self.usable = True
 
     def take_over(self) -> None:
@@ -122,6 +142,23 @@ class Session:
         if self.usable and attempt.needs_reset:
             self.usable = await self._reset()
         return attempt.result()
+
+    async def rehearse(self, envelope: Envelope) -> AsyncGenerator[tuple[Stage, SMTPResponse]]:
+        """MAIL and one RCPT for each recipient, as `send` would say them, and each reply; nothing is sent after them.
+
+        Ends after the first refusal. Raises SMTPException or OSError.
+        """
+        attempt = _Transaction(self._line, self._client.supports_extension, envelope, self._timeouts)
+        for stage, command in zip(attempt.stages(), attempt.commands(), strict=True):
+            if stage is Stage.DATA:
+                break
+            self._line.send(command)
+            async with asyncio.timeout(self._timeouts.command_s):
+                reply = await self._line.next()
+            yield stage, reply
+            if not 200 <= reply.code < 300:
+                break
+        self.usable = await self._reset()
 
     async def close(self) -> None:
         """QUIT and close; a server that does not answer is not waited for long."""
@@ -226,12 +263,12 @@ class _Transaction:
         if not self._offers_what_is_needed():
             return True
         self.started = True
-        commands = self._commands()
+        commands = self.commands()
         if not self._offers("pipelining"):
             return await self._one_by_one(commands)
         self._line.send(b"".join(commands))
         replies = []
-        for stage in self._stages():
+        for stage in self.stages():
             self.stage = stage
             replies.append(await self._reply())
             if replies[-1].code == _CLOSING:
@@ -241,7 +278,7 @@ class _Transaction:
     async def _one_by_one(self, commands: Sequence[bytes]) -> bool:
         """For a server without PIPELINING: nothing is sent that an answer so far makes pointless."""
         replies: list[SMTPResponse] = []
-        for stage, command in zip(self._stages(), commands, strict=True):
+        for stage, command in zip(self.stages(), commands, strict=True):
             self.stage = stage
             if stage is Stage.DATA and not self._hear_recipients(replies[1:]):
                 self.needs_reset = True
@@ -297,10 +334,10 @@ class _Transaction:
         addresses = (self._envelope.sender, *self._envelope.recipients)
         return not all(address.isascii() for address in addresses)
 
-    def _stages(self) -> list[Stage]:
+    def stages(self) -> list[Stage]:
         return [Stage.MAIL, *[Stage.RCPT] * len(self._envelope.recipients), Stage.DATA]
 
-    def _commands(self) -> list[bytes]:
+    def commands(self) -> list[bytes]:
         """MAIL, one RCPT for each recipient, DATA; each a line. Raises ValueError rather than send a second line in
         one of them."""
         arguments = [b"MAIL FROM:<%b>" % self._envelope.sender.encode()]
@@ -361,18 +398,27 @@ def dot_stuffed(content: bytes) -> bytes:
     return b"".join((head, stuffed, tail))
 
 
-async def dial(address: Address, *, hostname: str, tls: TlsDemand, server_name: str, timeouts: Timeouts) -> Session:
+async def dial(
+    address: Address,
+    *,
+    hostname: str,
+    tls: TlsDemand,
+    server_name: str,
+    timeouts: Timeouts,
+    heard: Heard = _nobody,
+) -> Session:
     """Connect, greet and, as `tls` demands, encrypt. `server_name` is what the certificate must be valid for.
 
     Raises DialError.
     """
     sock = await _connect(address, timeouts)
     local_ip = str(sock.getsockname()[0])
+    heard(Point.CONNECT, local_ip)
     client = SMTP(sock=sock, local_hostname=hostname, timeout=None, start_tls=False)
     session = Session(client, address=address, local_ip=local_ip, timeouts=timeouts)
     try:
-        await _greet(client, timeouts)
-        await _encrypt(session, client, tls=tls, server_name=server_name, timeouts=timeouts)
+        await _greet(client, timeouts, heard)
+        await _encrypt(session, client, tls=tls, server_name=server_name, timeouts=timeouts, heard=heard)
         async with _conversation(Stage.GREETING, timeouts.greeting_s):
             session.take_over()
     except DialError as error:
@@ -412,23 +458,29 @@ def _interface_towards(address: Address) -> str:
     return ""
 
 
-async def _greet(client: SMTP, timeouts: Timeouts) -> None:
+async def _greet(client: SMTP, timeouts: Timeouts, heard: Heard) -> None:
     async with _conversation(Stage.GREETING, timeouts.greeting_s):
-        await client.connect(timeout=None)
-        await _hello(client)
+        heard(Point.BANNER, _said(await client.connect(timeout=None)))
+        heard(Point.EHLO, _said(await _hello(client)))
 
 
-async def _hello(client: SMTP) -> None:
+def _said(reply: SMTPResponse) -> str:
+    return f"{reply.code} {reply.message}"
+
+
+async def _hello(client: SMTP) -> SMTPResponse:
     try:
-        await client.ehlo(timeout=None)
+        return await client.ehlo(timeout=None)
     except SMTPHeloError as error:
         if error.code == 421 or not client.is_connected:
             raise
         # A server that knows no EHLO still takes mail (RFC 5321 3.2).
-        await client.helo(timeout=None)
+        return await client.helo(timeout=None)
 
 
-async def _encrypt(session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, timeouts: Timeouts) -> None:
+async def _encrypt(
+    session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, timeouts: Timeouts, heard: Heard
+) -> None:
     if tls.mode is TlsMode.NONE:
         return
     if not client.supports_extension("starttls"):
@@ -440,9 +492,12 @@ async def _encrypt(session: Session, client: SMTP, *, tls: TlsDemand, server_nam
     secured = client.get_transport_info("ssl_object")
     session.tls_protocol = secured.version() or ""
     session.tls_cipher = secured.cipher()[0]
+    if heard is not _nobody:
+        session.chain = chain_of(secured)
+        heard(Point.STARTTLS, f"{session.tls_protocol}, {session.tls_cipher}")
     # What was said in clear text is forgotten (RFC 3207 4.2).
     async with _conversation(Stage.GREETING, timeouts.greeting_s):
-        await _hello(client)
+        heard(Point.EHLO_AGAIN, _said(await _hello(client)))
 
 
 async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, timeouts: Timeouts) -> bool:

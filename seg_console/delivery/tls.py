@@ -43,3 +43,16 @@ def context_for(demand: TlsDemand) -> ssl.SSLContext:
     if demand.ca_certificates.strip():
         context.load_verify_locations(cadata=demand.ca_certificates)
     return context
+
+
+def chain_of(secured: ssl.SSLObject) -> tuple[bytes, ...]:
+    """The certificates that the other side sent, in DER, its own first; whether they hold is another question."""
+    # Before Python 3.13 only the object underneath can tell the whole chain.
+    tell = getattr(secured, "get_unverified_chain", None) or getattr(
+        getattr(secured, "_sslobj", None), "get_unverified_chain", None
+    )
+    found = tell() if tell else None
+    if not found:
+        own = secured.getpeercert(binary_form=True)
+        return (own,) if own else ()
+    return tuple(one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in found)

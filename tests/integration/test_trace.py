@@ -31,7 +31,7 @@ from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import ReceivedMessage
 from seg_console.mail.models import Body
 from seg_console.trace.engine import Gateway, Question, Traced, trace
-from seg_console.trace.pending_set import running_of
+from seg_console.config.pending_set import running_of
 from tdc.running import Reason
 from tests import running_configuration as configuration
 from tests.dns_server import Answer, dns_server

@@ -1,0 +1,18 @@
+"""The connector's doorway for Celery."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from tdc.test_connection import run
+
+# Beyond WHOLE_S and what follows it: against a hang of ours.
+LIMIT_S = 60
+
+
+@shared_task(name=run.TASK, ignore_result=True, time_limit=LIMIT_S)
+def test_connection(key: str, configuration: int | None) -> None:
+    """Try the way to a message intake, and keep what was found."""
+    run.run(UUID(key), configuration)
