@@ -48,6 +48,7 @@ class Act(models.TextChoices):
     RESET = "reset", _("Configuration reset")
     RETRY_DELIVERY = "retry_delivery", _("Delivery retried")
     DELETE_MESSAGES = "delete_messages", _("Messages deleted")
+    CONNECTION_TESTED = "connection_tested", _("Connection tested")
     EXPORT = "export", _("Audit log exported")
     SECRETS_DOWNLOADED = "secrets_downloaded", _("Configuration downloaded with secrets")
 
