@@ -54,6 +54,7 @@ def test_pictures(folder: str, browser: Browser, live_server: LiveServer, settin
     look = LOOKS[folder]
     viewport = {"width": look.width, "height": 800}
     with watched_page(browser, live_server, viewport=viewport, color_scheme=look.scheme, locale=look.locale) as page:
+        page.goto("/sign-in/")  # a session is carried to a page of the console
         _picture(page, folder, "/sign-in/")
         _pages_of(page, folder, admin)
         _open_menus(page, folder)
@@ -75,6 +76,8 @@ def _open_menus(page: Page, folder: str) -> None:
     for place in range(menus.count()):
         menus.nth(place).click()
         _shoot(page, folder, f"menu-{place + 1}")
+        # On a narrow screen an open menu covers the ones below it.
+        page.keyboard.press("Escape")
 
 
 def _refusals(page: Page, folder: str) -> None:
