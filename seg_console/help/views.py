@@ -5,10 +5,12 @@ Open to every signed-in role: whoever asks what a page does may read it, even wh
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import django
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -73,6 +75,8 @@ def find(request: HttpRequest) -> HttpResponse:
 def about(request: HttpRequest) -> HttpResponse:
     context = {
         "version": seg_console.VERSION,
+        "python_version": platform.python_version(),
+        "django_version": django.get_version(),
         "serial_number": settings.SEG_SERIAL,
         "licence": LICENCE.read_text(encoding="utf-8") if LICENCE.exists() else "",
     }

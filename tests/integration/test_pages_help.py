@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+
+import django
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -147,6 +150,8 @@ def test_about_says_what_this_is() -> None:
     content = _content(signed_in(person()), reverse("help:about"))
     assert seg_console.VERSION in content
     assert settings.SEG_SERIAL in content
+    assert f"<dt>Python</dt><dd>{platform.python_version()}</dd>" in content
+    assert f"<dt>Django</dt><dd>{django.get_version()}</dd>" in content
     assert "MIT License" in content
 
 
