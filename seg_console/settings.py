@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import socket
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -156,12 +157,18 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-# Throttling of sign-in: per user name and address together, so that one client cannot lock an administrator out.
+# Throttling of sign-in: per user name and address together; looser limits of either alone are Throttle's.
+AXES_HANDLER = "seg_console.accounts.throttle.Throttle"
 AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# What a success forgets.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
+AXES_LOCKOUT_CALLABLE = "seg_console.accounts.views.turned_away"
 AXES_RESET_ON_SUCCESS = True
+# Who goes on trying while turned away does not make the wait longer, for himself or for others of his address.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# An attempt is stored with its form; these fields of it are not.
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "old", "passphrase", "again", "carried", "csrfmiddlewaretoken"]
 AXES_VERBOSE = False
 
 CONTENT_SECURITY_POLICY = {

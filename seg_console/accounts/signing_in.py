@@ -1,7 +1,7 @@
 """What signing in and out does to an account and to the audit log. The views call it; nothing else does.
 
 Failures count in the database by conditional updates, so that attempts made at the same moment count each and the
-account locks once. Throttling by address (django-axes) comes before: what it turns away was no attempt.
+account locks once. Throttling (accounts.throttle) comes before: what it turns away was no attempt.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from seg_console.accounts.document import account_settings
 from seg_console.accounts.models import User
@@ -20,6 +21,11 @@ from seg_console.accounts.roles import ADMIN_NAME
 from seg_console.audit.models import Act
 from seg_console.audit.record import record
 from seg_console.config import running
+
+# Sentences of the audit log, which shows them in its reader's language.
+LOCKED_BY_FAILURES = gettext_noop("Too many failed attempts to log in.")
+TURNED_AWAY = gettext_noop("Turned away unread: too many failed attempts from this address or with this username.")
+IS_LOCKED = gettext_noop("The account is locked.")
 
 
 def signed_in(user: User, *, now: datetime | None = None) -> None:
@@ -65,12 +71,12 @@ def _lock_if_due(username: str, now: datetime) -> None:
         return
     due = User.objects.filter(username=username, locked_at=None, failed_attempts__gte=most)
     if due.exclude(username=ADMIN_NAME).update(locked_at=now):
-        record(Act.LOCKED, username=username, target=username, detail="Too many failed attempts to log in.", at=now)
+        record(Act.LOCKED, username=username, target=username, detail=LOCKED_BY_FAILURES, at=now)
 
 
 def _reason(username: str, *, throttled: bool) -> str:
     """What the page never says: only the audit log tells these apart."""
     if throttled:
-        return "Turned away: too many failed attempts from this address."
+        return TURNED_AWAY
     locked = User.objects.filter(username=username).values_list("locked_at", flat=True).first()
-    return "The account is locked." if locked else ""
+    return IS_LOCKED if locked else ""

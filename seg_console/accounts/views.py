@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -116,6 +117,22 @@ class SignOutView(LogoutView):
         # Another tab may hold a form that was begun before.
         know(request, Ended(End.SIGNED_OUT, str(user.pk)))
         return response
+
+
+def turned_away(request: HttpRequest, _response: HttpResponseBase, _credentials: dict[str, Any] | None) -> HttpResponse:
+    """In place of the answer to an attempt that throttling does not let through (AXES_LOCKOUT_CALLABLE)."""
+    name = SignInView.redirect_field_name
+    asked = request.POST.get(name) or request.GET.get(name, "")
+    is_sign_in = request.path == reverse("accounts:sign-in")
+    kept = request.POST.get(CARRIED, "") if is_sign_in else ""
+    context = {
+        "wait": settings.AXES_COOLOFF_TIME,
+        "back": _sign_in_url(asked) if is_sign_in else request.get_full_path(),
+        "next": asked,
+        "carried": kept if kept and carried.unseal(kept) else "",
+        "languages": _languages(),
+    }
+    return render(request, "accounts/too_many_attempts.html", context, status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
 @login_not_required

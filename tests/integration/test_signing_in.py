@@ -11,13 +11,17 @@ from axes.models import AccessAttempt
 from django.contrib.auth import get_user
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
-from seg_console.accounts import signing_in, users
+from seg_console.accounts import carried, signing_in, users
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry, Through
+from seg_console.audit.views import ShownEntry
 from tests.pages import PASSPHRASE, configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -86,7 +90,92 @@ def test_an_attempt_that_throttling_turns_away_does_not_count_towards_the_lock()
     assert answers[-3:] == [429] * 3
     ann.refresh_from_db()
     assert (ann.failed_attempts, ann.locked_at) == (5, None)
-    assert acts(Act.SIGN_IN_FAILED)[-1][3] == "Turned away: too many failed attempts from this address."
+    assert acts(Act.SIGN_IN_FAILED)[-1][3] == signing_in.TURNED_AWAY
+    with translation.override("zh-hans"):
+        assert ShownEntry(Entry.objects.latest("pk")).detail == gettext(signing_in.TURNED_AWAY)
+
+
+def test_one_address_cannot_try_one_passphrase_on_every_name() -> None:
+    settings(lock_after=0)
+    for number in range(20):
+        person(name=f"user{number}")
+    person(name="ann")
+    person(name="known")
+    assert attempt("known", PASSPHRASE, "10.0.0.7").status_code == 302
+    answers = [attempt(f"user{number}", "Summer-2026", "10.0.0.7").status_code for number in range(20)]
+    assert answers == [200] * 19 + [429]
+    response = attempt("ann", PASSPHRASE, "10.0.0.7")
+    assert (response.status_code, "Too many attempts" in response.content.decode()) == (429, True)
+    assert User.objects.get(username="ann").failed_attempts == 0
+    # Elsewhere ann is let in; so is, here, whoever has logged in from here before.
+    assert attempt("ann", PASSPHRASE, "10.0.0.8").status_code == 302
+    assert attempt("known", PASSPHRASE, "10.0.0.7").status_code == 302
+
+
+def test_admin_cannot_be_guessed_from_many_addresses_nor_be_shut_out_where_the_administrator_sits() -> None:
+    settings()
+    person(name="admin")
+    assert attempt("admin", PASSPHRASE, "192.0.2.1").status_code == 302
+    answers = [attempt("admin", "wrong", f"10.0.{number}.1").status_code for number in range(25)]
+    assert answers == [200] * 19 + [429] * 6
+    assert User.objects.get(username="admin").failed_attempts == 20
+    assert attempt("admin", PASSPHRASE, "10.0.99.1").status_code == 429
+    # A known address has its own five attempts, and no more.
+    assert [attempt("admin", "wrong", "192.0.2.1").status_code for _attempt in range(4)] == [200] * 4
+    assert attempt("admin", PASSPHRASE, "192.0.2.1").status_code == 302
+    call_command("unlock", "admin", stdout=StringIO())
+    assert attempt("admin", PASSPHRASE, "10.0.99.1").status_code == 302
+
+
+def test_who_hammers_on_while_turned_away_makes_the_wait_no_longer() -> None:
+    settings()
+    person(name="admin")
+    for _attempt in range(5):
+        attempt("admin", "wrong")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=14))
+    assert attempt("admin", "wrong").status_code == 429
+    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=2))
+    assert attempt("admin", PASSPHRASE).status_code == 302
+
+
+def test_the_page_of_too_many_attempts_says_how_long_and_leads_back_in_every_language() -> None:
+    settings()
+    person(name="admin")
+    client = Client(REMOTE_ADDR="10.0.0.1")
+    page = f"{reverse('accounts:sign-in')}?next=/options/preferences/"
+    typed = {"username": "admin", "password": "wrong", "next": "/options/preferences/"}
+    answers = [client.post(page, typed) for _attempt in range(5)]
+    content = answers[-1].content.decode()
+    assert answers[-1].status_code == 429
+    assert "locked" not in content
+    assert "Wait 15 minutes, then try again." in content
+    assert 'href="/sign-in/?next=%2Foptions%2Fpreferences%2F"' in content
+    assert "简体中文" in content
+    assert 'name="next" value="/sign-in/?next=%2Foptions%2Fpreferences%2F"' in content
+
+
+def test_a_form_that_waits_for_its_user_outlives_too_many_attempts() -> None:
+    settings(lock_after=0)
+    ann = person(name="ann")
+    kept = carried.seal(carried.Carried(str(ann.pk), "/x/", (("a", "b"),), ()))
+    client = Client(REMOTE_ADDR="10.0.0.1")
+    typed = {"username": "ann", "password": "wrong", "carried": kept, "next": "/x/"}
+    answers = [client.post(reverse("accounts:sign-in"), typed) for _attempt in range(5)]
+    assert answers[-1].status_code == 429
+    assert f'name="carried" value="{kept}"' in answers[-1].content.decode()
+    back = client.post(reverse("accounts:sign-in"), {"carried": kept, "next": "/x/"})
+    assert f'name="carried" value="{kept}"' in back.content.decode()
+
+
+def test_no_passphrase_is_stored_with_an_attempt() -> None:
+    settings()
+    client = signed_in(person(name="ann"))
+    typed = {"old": "Xk3v-old-one", "passphrase": "Xk3v-new-one", "again": "Xk3v-again"}
+    client.post(reverse("accounts:change-passphrase"), typed)
+    client.post(reverse("accounts:sign-in"), {"username": "Xk3v-slip", "password": "Xk3v"})
+    stored = AccessAttempt.objects.get()
+    assert "old=***" in stored.post_data
+    assert "Xk3v" not in stored.post_data
 
 
 def test_admin_is_throttled_but_never_locked() -> None:

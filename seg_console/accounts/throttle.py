@@ -1,0 +1,50 @@
+"""How many failed attempts to log in are read before further ones are turned away for a while.
+
+django-axes counts them and knows one limit; here are three (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from axes.attempts import get_cool_off_threshold
+from axes.handlers.database import AxesDatabaseHandler
+from axes.helpers import get_client_username
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Q, Sum
+from django.http import HttpRequest
+
+from seg_console.audit.models import Act, Entry
+
+# Of one address with whatever names, and of one name from whatever addresses. Looser than the limit of the two
+# together: several people may share an address, and a stranger must not shut out a user.
+LOOSE_LIMIT = 20
+KNOWN_FOR = timedelta(days=90)
+
+
+class Throttle(AxesDatabaseHandler):  # type: ignore[misc]  # the package has no types
+    """The limit of a name and an address together is AXES_FAILURE_LIMIT; the loose ones hold for those who have not
+    logged in from that address lately. An attempt that was turned away counts nowhere."""
+
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """The failures to hold against AXES_FAILURE_LIMIT; one that is reached elsewhere counts as that many."""
+        name, address = get_client_username(request, credentials) or "", request.axes_ip_address  # type: ignore[attr-defined]
+        by_name, by_address = Q(username=name), Q(ip_address=address)
+        recent = AccessAttempt.objects.filter(attempt_time__gte=get_cool_off_threshold(request))
+        failures = recent.filter(by_name | by_address).aggregate(
+            together=Sum("failures_since_start", filter=by_name & by_address, default=0),
+            of_name=Sum("failures_since_start", filter=by_name, default=0),
+            of_address=Sum("failures_since_start", filter=by_address, default=0),
+        )
+        together: int = failures["together"]
+        if max(failures["of_name"], failures["of_address"]) < LOOSE_LIMIT or self._is_known(request, name):
+            return together
+        return max(together, settings.AXES_FAILURE_LIMIT)
+
+    def _is_known(self, request: HttpRequest, name: str) -> bool:
+        """Whether this user has logged in from this address lately."""
+        since = request.axes_attempt_time - KNOWN_FOR  # type: ignore[attr-defined]
+        address = request.axes_ip_address or ""  # type: ignore[attr-defined]
+        return Entry.objects.filter(username=name, act=Act.SIGN_IN, at__gte=since, address=address).exists()
