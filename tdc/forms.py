@@ -33,10 +33,20 @@ def _refusal(text: str, error: AddressError) -> str:
     return in_words(error)
 
 
+class FocusOnChosen(forms.RadioSelect):
+    """Radio buttons of which the chosen one takes the focus: a form may hold `autofocus` once."""
+
+    def create_option(self, name: str, value: Any, label: Any, selected: bool, *args: Any, **options: Any) -> Any:
+        option = super().create_option(name, value, label, selected, *args, **options)
+        if selected:
+            option["attrs"]["autofocus"] = True
+        return option
+
+
 class ChoiceForm(forms.Form):
     """Where the copies of one policy's clean mail go (seg-webui 3.9)."""
 
-    mode = forms.ChoiceField(label=_("Threat Defense Connector"), widget=forms.RadioSelect(attrs={"autofocus": True}))
+    mode = forms.ChoiceField(label=_("Threat Defense Connector"), widget=FocusOnChosen)
     address = forms.CharField(
         label=_("Custom Message Intake Address"),
         max_length=320,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -104,6 +105,11 @@ def test_a_bad_custom_address_is_refused_beside_its_field_and_nothing_is_pending
     assert response.status_code == 422
     assert "field-error" in response.content.decode()
     assert pending.pending_of(user) is None
+
+
+def test_of_the_choices_the_one_that_holds_takes_the_focus(user: User, client: Client) -> None:
+    content = client.get(reverse("tdc:policy-choice", args=[policy_uid(user, "Board")])).content.decode()
+    assert re.findall(r'<input type="radio" name="mode" value="(\w+)"[^>]* autofocus', content) == ["use_default"]
 
 
 def test_the_default_policy_cannot_inherit(user: User, client: Client) -> None:
