@@ -32,8 +32,8 @@ def test_workers_deliver_original_and_copy_and_stop_when_told(redis: Redis, tmp_
             smtp_routes=[route("corp.example", mailbox.port), route("intake.example", intake.port)],
             threat_defense_connector={"ca_certificates": authority().pem},
         )
-        ordinary = servers.enter_context(_celery("worker", "-Q", "delivery", "-n", "delivery@%h", "-c", "2"))
-        tdc = servers.enter_context(_celery("worker", "-Q", "tdc", "-n", "tdc@%h", "-c", "1"))
+        ordinary = servers.enter_context(celery("worker", "-Q", "delivery", "-n", "delivery@%h", "-c", "2"))
+        tdc = servers.enter_context(celery("worker", "-Q", "tdc", "-n", "tdc@%h", "-c", "1"))
         for _ in range(3):
             accept(intake=INTAKE)
         _wait_for(lambda: Delivery.objects.filter(state="delivered").count() == 6)
@@ -48,13 +48,13 @@ def test_beat_finds_work_of_which_nobody_was_told(redis: Redis) -> None:
         configure(smtp_routes=[route("corp.example", remote.port)])
         accept()
         redis.flushall()
-        programs.enter_context(_celery("worker", "-Q", "delivery", "-c", "1"))
-        programs.enter_context(_celery("beat"))
+        programs.enter_context(celery("worker", "-Q", "delivery", "-c", "1"))
+        programs.enter_context(celery("beat"))
         _wait_for(lambda: Delivery.objects.get().state == "delivered")
 
 
 @contextmanager
-def _celery(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def celery(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "celery", "-A", "seg_console", *arguments]
     environment = {**os.environ, "DATABASE_URL": _database_url(), "DJANGO_SETTINGS_MODULE": "seg_console.settings"}
     process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL)
