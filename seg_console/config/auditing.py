@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import translation
 
 from seg_console.audit.models import Act
-from seg_console.audit.record import Changed, record
+from seg_console.audit.record import LONGEST_VALUE, Changed, record
 from seg_console.config import rows
 from seg_console.config.changes import (
     Change,
@@ -27,6 +27,7 @@ from seg_console.config.changes import (
     ranks,
     worded,
 )
+from seg_console.config.excerpts import LONGEST_LIST, excerpts
 from seg_console.config.models import Configuration, ConfigurationObject
 from seg_console.config.rows import Difference, Model
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from seg_console.accounts.models import User
 
 Pair = tuple[ConfigurationObject | None, ConfigurationObject | None]
-# A longer list is told by the entries that went and came: the beginning of both sides would hide the change.
-LONGEST_LIST = 20
 
 
 @contextmanager
@@ -169,10 +168,16 @@ def _changed(changes: Iterable[Change]) -> Iterator[Changed]:
 
 
 def _sides(field: FieldChange) -> tuple[str, str]:
+    # A longer list is told by the entries that went and came: the beginning of both sides would hide the change.
     both_lists = isinstance(field.old, tuple) and isinstance(field.new, tuple)
     if both_lists and max(len(field.old), len(field.new)) > LONGEST_LIST:
         return _text(field.gone), _text(field.come)
-    return _text(field.old), _text(field.new)
+    old, new = _text(field.old), _text(field.new)
+    if max(len(old), len(new)) <= LONGEST_VALUE:
+        return old, new
+    # The log cuts values at their end; what differs must not be lost there.
+    shown_old, shown_new = excerpts(old, new)
+    return shown_old, shown_new
 
 
 def _text(value: Text) -> str:

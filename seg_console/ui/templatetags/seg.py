@@ -11,15 +11,13 @@ from django.contrib.messages.storage.base import Message
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from seg_console.config import excerpts
 from seg_console.config.changes import Action, Change, FieldChange
+from seg_console.config.collisions import CollidingField
 from seg_console.ui import times
 
 register = template.Library()
-
-LONGEST_TEXT = 400
-LONGEST_LIST = 20
 
 # seg-webui 2.8: the lead word says the kind, the colour only repeats it.
 LEAD_WORDS: dict[int, str | Promise] = {
@@ -53,16 +51,21 @@ def field(bound_field: Any) -> dict[str, Any]:
 
 
 @register.filter
-def shortened(value: str | tuple[str, ...]) -> str:
-    """One side of a changed field: a list as far as a person reads it, a long text by its beginning."""
-    if not isinstance(value, tuple):
-        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}…"
-    shown = "\n".join(value[:LONGEST_LIST])
-    more = len(value) - LONGEST_LIST
-    if more <= 0:
-        return shown
-    rest = ngettext("and %(n)d more", "and %(n)d more", more) % {"n": more}
-    return f"{shown}\n{rest}"
+def two_sides(field: FieldChange) -> tuple[str, str]:
+    """Old and new of a changed field as far as a person reads them: of long values, what differs."""
+    return excerpts.two_sides(field)
+
+
+@register.filter
+def beside(old: str, new: str) -> tuple[str, ...]:
+    """Two texts as far as a person reads them beside each other."""
+    return excerpts.excerpts(old, new)
+
+
+@register.filter
+def three_sides(field: CollidingField) -> tuple[str, ...]:
+    """Before, mine and theirs, likewise."""
+    return excerpts.excerpts(field.base, field.mine, field.theirs)
 
 
 @register.filter
