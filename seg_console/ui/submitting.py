@@ -32,7 +32,7 @@ def submitted(
 
 
 def tell_submitted(request: ConsoleRequest, success: str) -> None:
-    messages.success(request, _("%(done)s It takes effect when you commit.") % {"done": success})
+    messages.success(request, _("%(done)s This takes effect when you commit.") % {"done": success})
 
 
 def _put(error: ValidationError, form: BaseForm) -> None:

@@ -209,7 +209,7 @@ def test_what_is_exported_is_imported_again_as_the_same(user: User, client: Clie
 def test_importing_replaces_the_table_and_tells_the_counts(user: User, client: Client) -> None:
     text = "# new\ngroup BLOCKED_LIST\naction refuse\n  198.51.100.0/24 # seen today\ngroup PARTNERS\n.p.example\n"
     response = client.post(reverse("host-access:import"), {"pasted": text}, follow=True)
-    said = "The table was imported: 1 added, 1 changed, 1 deleted, 0 unchanged. It takes effect when you commit."
+    said = "The table was imported: 1 added, 1 changed, 1 deleted, 0 unchanged. This takes effect when you commit."
     assert said in response.content.decode()
     assert names(user) == ["BLOCKED_LIST", "PARTNERS", "ALL"]
     assert groups(user)[0]["entries"] == ["198.51.100.0/24"]
