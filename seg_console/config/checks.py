@@ -6,11 +6,14 @@ import ipaddress
 from functools import lru_cache
 from typing import Annotated
 
+from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field
 
 from seg_console.mail.addresses import check_address, check_domain
+from seg_console.mail.lines import visible
 
 LONGEST_VALUE = 1000
+LONGEST_COMMENT = 2000
 
 
 def plain_lines(text: str) -> str:
@@ -18,6 +21,18 @@ def plain_lines(text: str) -> str:
     either. Without this, a form that nobody changed would change what it shows."""
     found = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     return f"{found}\n" if found else ""
+
+
+def check_comment(text: str) -> str:
+    """What an administrator says of a commit, as it is kept: lines of any script. Raises ValueError with a sentence."""
+    comment = plain_lines(text).rstrip("\n").replace("\t", " ")
+    if any(visible(line) != line for line in comment.split("\n")):
+        raise ValueError(_("Write text without control characters and without marks that turn its direction."))
+    if len(comment) > LONGEST_COMMENT:
+        raise ValueError(
+            _("Write at most %(most)d characters; there are %(n)d.") % {"most": LONGEST_COMMENT, "n": len(comment)}
+        )
+    return comment
 
 
 def _domain_pattern(text: str) -> str:

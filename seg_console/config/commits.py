@@ -11,6 +11,7 @@ from django.utils import timezone, translation
 from seg_console.audit.models import Act
 from seg_console.config import auditing, document, registry, rows
 from seg_console.config.changes import NOTHING, Size, comparison_of
+from seg_console.config.checks import check_comment
 from seg_console.config.comparison import Differing
 from seg_console.config.document import Print
 from seg_console.config.general import general_settings
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 class CommentRequired(Exception):
     """General Settings ask for a comment with every commit, and there was none. Nothing was committed."""
+
+
+class CommentRefused(Exception):
+    """The comment is none that can be kept; the message is a sentence that says why. Nothing was committed."""
 
 
 def ensure_initial() -> Configuration:
@@ -71,9 +76,13 @@ def follow(
     """Make a set that has been checked the one committed after `newest`, and return its number.
 
     `differing` is what differs between the two; it is counted in the history and told to the audit log. Raises
-    CommentRequired.
+    CommentRequired and CommentRefused.
     """
-    if not comment.strip() and general_settings(newest).comment_required:
+    try:
+        comment = check_comment(comment)
+    except ValueError as error:
+        raise CommentRefused(str(error)) from error
+    if not comment and general_settings(newest).comment_required:
         raise CommentRequired
     with translation.override("en"):
         compared = comparison_of(differing, before=newest, after=pending)

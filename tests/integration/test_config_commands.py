@@ -52,6 +52,15 @@ def test_loading_can_be_done_in_a_users_name(file: Path) -> None:
     assert pending.committed().author == "ann"
 
 
+@pytest.mark.parametrize("comment", ["x" * 2_001, "opens \u202eno door"])
+def test_a_comment_that_cannot_be_kept_loads_nothing(file: Path, comment: str) -> None:
+    before = pending.committed().number
+    with pytest.raises(CommandError, match="The comment cannot be kept. Write "):
+        call_command("loadconfig", str(file), "--comment", comment)
+    assert pending.committed().number == before
+    assert Configuration.objects.count() == 1
+
+
 def test_loading_reads_standard_input(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
     assert load("-") == "Configuration 2 committed.\n"

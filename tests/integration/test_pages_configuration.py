@@ -19,11 +19,15 @@ from policies.matching import DEFAULT_POLICY_UID
 from policies.models import PolicyMember
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
+from seg_console.audit.models import Act, Entry
 from seg_console.config import document, forms, pending
 from seg_console.config.mending import PLACES
 from seg_console.config.models import Configuration, LoadedFile
+from tdc.document import CONNECTOR
+from tdc.models import ConnectorSettings
 from tests.configurations import full, policy, route
 from tests.pages import configured, person, policy_uid, signed_in
+from tests.smtp_remote import authority
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -303,6 +307,33 @@ def test_a_comment_that_is_required_is_asked_for_beside_its_field(user: User, cl
     assert (pending.committed().number, pending.committed().comment) == (4, "because")
 
 
+@pytest.mark.parametrize(
+    ("comment", "sentence"),
+    [
+        ("x" * 2_001, "Write at most 2000 characters; there are 2001."),
+        ("opens \u202eno\u202c door", "Write text without control characters"),
+        ("bell \x07", "Write text without control characters"),
+    ],
+)
+def test_a_comment_that_cannot_be_kept_is_refused_beside_its_field(
+    user: User, client: Client, comment: str, sentence: str
+) -> None:
+    change(user, client)
+    response = client.post(reverse("configuration:commit"), {"comment": comment})
+    assert response.status_code == 422
+    assert any(sentence in str(error) for error in response.context["form"].errors["comment"])
+    assert sentence in response.content.decode()
+    assert comment in response.content.decode()
+    assert pending.committed().number == 2
+
+
+def test_a_comment_is_kept_in_plain_lines_and_as_long_as_the_page_says(user: User, client: Client) -> None:
+    change(user, client)
+    lines = "x" * 998 + "\r\n\t" + "é" * 1_000
+    assert client.post(reverse("configuration:commit"), {"comment": f"{lines}\r\n"}).status_code == 302
+    assert pending.committed().comment == "x" * 998 + "\n " + "é" * 1_000
+
+
 def test_general_settings_are_shown_and_edited(user: User, client: Client) -> None:
     assert "<dd>No</dd>" in client.get(reverse("configuration:general-settings")).content.decode()
     response = client.post(reverse("configuration:edit-general-settings"), {"comment_required": "on"})
@@ -389,6 +420,33 @@ def test_a_collision_is_listed_field_by_field_with_what_both_began_from(user: Us
         ("Threat Defense Connector", "Custom Message Intake Address", "No Scan", "Default Message Intake Address"),
         ("Custom Message Intake Address", "id2@intake.example", "", ""),
     ]
+
+
+def test_the_end_of_a_long_value_is_seen_where_only_that_differs(user: User, client: Client) -> None:
+    pem = authority().pem * 3
+
+    def give(to: User, more: str) -> None:
+        row = ConnectorSettings(uid=CONNECTOR.fixed_uid, ca_certificates=pem + more)
+        pending.submit(to, row)
+
+    other = person(name="grace")
+    give(user, "")
+    pending.commit(user, "")
+    give(user, "# mine\n")
+    assert "# mine" in page(client)
+    [entry] = Entry.objects.filter(username=user.username, act=Act.SUBMIT).order_by("-pk")[:1]
+    assert "# mine" in str(entry.changes)
+    give(other, "# theirs\n")
+    pending.commit(other, "")
+    content = client.post(reverse("configuration:commit"), {}).content.decode()
+    assert f"{pem.strip().splitlines()[-1]}<br># mine" in content
+    assert f"{pem.strip().splitlines()[-1]}<br># theirs" in content
+
+
+def test_choosing_no_file_is_said_at_the_top_of_the_page(client: Client) -> None:
+    content = client.post(reverse("configuration:file"), {}).content.decode()
+    assert content.count("Choose a file or paste a document") == 1
+    assert content.index('role="alert" tabindex="-1" autofocus') < content.index("Current Configuration")
 
 
 def test_a_set_that_two_merged_changes_broke_names_the_fault_and_its_page(user: User, client: Client) -> None:

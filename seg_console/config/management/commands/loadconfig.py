@@ -12,7 +12,7 @@ from seg_console.accounts.models import User
 from seg_console.audit.models import Through
 from seg_console.audit.source import came_from
 from seg_console.config import document, pending
-from seg_console.config.commits import CommentRequired
+from seg_console.config.commits import CommentRefused, CommentRequired
 from seg_console.config.problems import InvalidConfiguration
 
 
@@ -39,6 +39,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "General Settings ask for a comment; give one with --comment. Nothing was loaded."
             ) from error
+        except CommentRefused as error:
+            raise CommandError(f"The comment cannot be kept. {error} Nothing was loaded.") from error
         if result.changed:
             self.stdout.write(f"Configuration {result.number} committed.")
         else:
