@@ -16,12 +16,13 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop, override
 
 from seg_console.accounts.document import network_access
 from seg_console.accounts.models import LONGEST_AGENT, SHORTEST_TIMEOUT, ConsoleSession, End
 from seg_console.audit import source
 from seg_console.audit.models import Act
-from seg_console.audit.record import record
+from seg_console.audit.record import Changed, record
 from seg_console.config import running
 from seg_console.mail.lines import printable
 
@@ -33,6 +34,8 @@ ROW_KEY = "console_session"
 WRITE_EVERY = timedelta(minutes=1)
 # How long a row says why its session ended, for whoever comes back to it.
 KEEP_ENDED = timedelta(days=7)
+THING, LOGIN_TIME = gettext_noop("Session"), gettext_noop("Login Time")
+REMOTE_HOST, REASON = gettext_noop("Remote Host"), gettext_noop("Reason")
 # Rows ended in one go of the housekeeping.
 BATCH = 500
 
@@ -102,7 +105,7 @@ def end(row: ConsoleSession, *, by: User, now: datetime) -> bool:
     with transaction.atomic():
         if not _end(ConsoleSession.objects.filter(pk=row.pk), End.ENDED, now):
             return False
-        record(Act.SESSION_ENDED, by=by, target=row.user.username, detail=_told(row), at=now)
+        record(Act.SESSION_ENDED, by=by, target=row.user.username, changes=_told(row, End.ENDED), at=now)
     return True
 
 
@@ -132,7 +135,7 @@ def end_idle(now: datetime, *, only: ConsoleSession | None = None) -> int:
         rows = list((idle.filter(pk=only.pk) if only else idle).select_related("user").order_by("last_seen_at")[:BATCH])
         for row in rows:
             if _end(ConsoleSession.objects.filter(pk=row.pk), End.INACTIVITY, now):
-                record(Act.SESSION_ENDED, target=row.user.username, detail=f"inactivity; {_told(row)}", at=now)
+                record(Act.SESSION_ENDED, target=row.user.username, changes=_told(row, End.INACTIVITY), at=now)
     return len(rows)
 
 
@@ -148,6 +151,13 @@ def _end(rows: QuerySet[ConsoleSession], reason: End, now: datetime) -> int:
     return rows.filter(ended_at=None).update(ended_at=now, end_reason=reason)
 
 
-def _told(row: ConsoleSession) -> str:
-    since = f"logged in at {row.signed_in_at:%Y-%m-%d %H:%M:%S %Z}"
-    return f"{since} from {row.address}" if row.address else since
+def _told(row: ConsoleSession, reason: End) -> list[Changed]:
+    """What the audit log keeps of a session that is over; times in ISO 8601, for each reader's own zone."""
+    with override("en"):
+        why = str(reason.label)
+    facts = [
+        Changed(THING, LOGIN_TIME, row.signed_in_at.isoformat(), "", is_time=True),
+        Changed(THING, REMOTE_HOST, row.address, ""),
+        Changed(THING, REASON, "", why, is_worded=True),
+    ]
+    return [fact for fact in facts if fact.old or fact.new]

@@ -34,7 +34,7 @@ class Changed(NamedTuple):
     """One field before and after. `thing` and `field` are English msgids, shown through gettext.
 
     `name`: which thing of its kind. `within`: the name of what it is a part of. `is_worded`: `old` and `new` are
-    msgids too ("Yes", a role), not what somebody typed.
+    msgids too ("Yes", a role), not what somebody typed. `is_time`: they are times in ISO 8601 with their offset.
     """
 
     thing: str
@@ -44,6 +44,7 @@ class Changed(NamedTuple):
     name: str = ""
     within: str = ""
     is_worded: bool = False
+    is_time: bool = False
 
 
 def record(
@@ -82,7 +83,7 @@ def record(
         act=act,
         target=target,
         detail=detail,
-        changes=[list(change) for change in kept],
+        changes=[_stored(change) for change in kept],
         more_changes=more_changes + sum(1 for _change in given),
         size=size,
         address=came.address[:LONGEST_ADDRESS],
@@ -97,6 +98,12 @@ def _failures_left(address: str, now: datetime) -> int:
     of_all = recent[:MOST_FAILURES].count()
     of_this = recent.filter(address=address)[:MOST_FAILURES_OF_ONE_ADDRESS].count()
     return min(MOST_FAILURES - of_all, MOST_FAILURES_OF_ONE_ADDRESS - of_this)
+
+
+def _stored(change: Changed) -> list[str | bool]:
+    """Without what is last and rare, as entries had it before there was such a thing."""
+    stored: list[str | bool] = [*change]
+    return stored if change.is_time else stored[:-1]
 
 
 def _bounded(change: Changed) -> Changed:

@@ -24,6 +24,7 @@ from seg_console.audit.models import Act, Entry
 from seg_console.audit.record import Changed, record
 from seg_console.audit.retention import AUDIT_DAYS
 from seg_console.audit.search import AuditPage, Cursor
+from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
@@ -56,14 +57,15 @@ class ShownObject(NamedTuple):
 
 
 class ShownEntry:
-    """An entry in the reader's language. What somebody typed stays as it was typed."""
+    """An entry in the reader's language. What somebody typed stays as it was typed, but that marks which turn the
+    direction of text are written out: nobody can make an entry read as another one."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
 
     @property
     def username(self) -> str:
-        return self.entry.username or _("system")
+        return _visible(self.entry.username) or _("system")
 
     @property
     def target(self) -> str:
@@ -72,7 +74,7 @@ class ShownEntry:
             return _("Configuration %(number)s") % {"number": self.entry.target}
         if self.entry.act in OF_DELIVERIES and not self.entry.target:
             return _("All destinations")
-        return self.entry.target or self._objects_named()
+        return _visible(self.entry.target) or self._objects_named()
 
     @property
     def target_url(self) -> str:
@@ -85,8 +87,8 @@ class ShownEntry:
     def detail(self) -> str:
         """A comment as it was typed; a sentence of ours in the reader's language."""
         if self.entry.act == Act.COMMIT or not self.entry.detail:
-            return self.entry.detail
-        return _(self.entry.detail)
+            return _visible(self.entry.detail)
+        return _visible(_(self.entry.detail))
 
     @property
     def size(self) -> str:
@@ -219,12 +221,22 @@ def _title(change: Changed) -> str:
 
 def _own(name: str) -> str:
     """A name that the console gave, in the reader's language; any other as it is."""
-    return _(name) if name in OWN_NAMES else name
+    return _(name) if name in OWN_NAMES else _visible(name)
 
 
 def _field(change: Changed) -> ShownField:
-    old, new = (_(side) if side and change.is_worded else side for side in (change.old, change.new))
+    old, new = (_side(change, side) for side in (change.old, change.new))
     return ShownField(capfirst(_(change.field)) if change.field else "", old, new)
+
+
+def _side(change: Changed, text: str) -> str:
+    if text and change.is_time:
+        return tracking_time(datetime.fromisoformat(text))
+    return _(text) if text and change.is_worded else _visible(text)
+
+
+def _visible(text: str) -> str:
+    return "\n".join(visible(line) for line in text.splitlines())
 
 
 def cursor_text(cursor: Cursor) -> str:

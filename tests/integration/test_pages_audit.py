@@ -220,6 +220,19 @@ def test_an_entry_opens_to_what_was_before_and_after_and_everything_is_escaped(c
         assert tag not in content
 
 
+def test_marks_that_turn_the_direction_of_text_are_written_out_on_the_page_and_in_the_export(client: Client) -> None:
+    turned = "eve\u202egnp.exe"
+    changes = [Changed("user", "full name", turned, f"first\n{turned}", name=turned, within=turned)]
+    entry(turned, act=Act.USER_CHANGED, username=turned, detail=turned, changes=changes)
+    entry("4", act=Act.COMMIT, detail=turned, changes=[])
+    content = client.get(reverse(PAGE)).content.decode()
+    cells = [cell for row in exported(client) for cell in row]
+    assert "\u202e" not in content
+    assert content.count("eve\\u202egnp.exe") >= 7
+    assert not any("\u202e" in cell for cell in cells)
+    assert "eve\\u202egnp.exe" in cells
+
+
 def test_words_of_the_console_follow_the_reader_and_what_was_typed_does_not(user: User) -> None:
     policy = "Yes"
     changes = [

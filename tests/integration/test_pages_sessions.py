@@ -21,16 +21,19 @@ from django.forms import BaseForm, PasswordInput
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from policies.models import IncomingMailPolicy
 from seg_console.accounts import carried, ended, sessions
 from seg_console.accounts.models import ConsoleSession, End, NetworkAccess, User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
+from seg_console.audit.views import ShownEntry
 from seg_console.config import pending, running
 from seg_console.delivery.tasks import housekeeping
 from seg_console.gateway.models import RecipientAccess
+from seg_console.ui.times import tracking_time
 from tests.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -113,7 +116,17 @@ def test_the_time_out_of_the_committed_configuration_ends_a_session_and_says_so(
     assert row.end_reason == End.INACTIVITY
     entry = Entry.objects.get(act=Act.SESSION_ENDED)
     assert (entry.username, entry.target) == ("", "ada")
-    assert entry.detail.startswith("inactivity; logged in at ")
+    assert [(change[1], change[3]) for change in entry.changes][1:] == [("Remote Host", ""), ("Reason", "Inactivity")]
+    assert entry.detail == ""
+    with translation.override("zh-hans"), timezone.override("Asia/Shanghai"):
+        shown = ShownEntry(entry).objects[0]
+        assert [(field.label, field.old, field.new) for field in shown.fields] == [
+            (gettext("Login Time"), tracking_time(row.signed_in_at), ""),
+            (gettext("Remote Host"), "127.0.0.1", ""),
+            (gettext("Reason"), "", gettext("Inactivity")),
+        ]
+        assert "(GMT +08:00)" in shown.fields[0].old
+        assert shown.fields[2].new != "Inactivity"
 
 
 def test_a_longer_time_out_holds_once_it_is_committed_for_admin_too(user: User) -> None:
