@@ -13,6 +13,9 @@ app_name = "recipient-access"
 urlpatterns = [
     path("", recipients.access_list, name="list"),
     path("add/", recipients.add, name="add"),
+    path("order/", recipients.order, name="order"),
+    path("import/", recipients.import_table, name="import"),
+    path("export/", recipients.export, name="export"),
     path("<uuid:uid>/", recipients.edit, name="edit"),
     path("<uuid:uid>/delete/", recipients.delete, name="delete"),
 ]

@@ -70,6 +70,8 @@ ACTS: dict[str, Act] = {
     "recipient-access:add": Act.SUBMIT,
     "recipient-access:edit": Act.SUBMIT,
     "recipient-access:delete": Act.SUBMIT,
+    "recipient-access:order": Act.SUBMIT,
+    "recipient-access:import": Act.SUBMIT,
     "smtp-routes:add": Act.SUBMIT,
     "smtp-routes:edit": Act.SUBMIT,
     "smtp-routes:delete": Act.SUBMIT,

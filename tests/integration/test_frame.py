@@ -51,7 +51,7 @@ QUERIES = {
     "listeners:show": 6,
     "certificates:list": 9,
     "host-access:list": 8,
-    "recipient-access:list": 8,
+    "recipient-access:list": 9,
     "tdc:settings": 10,
     "trace:run": 5,
     "destination-controls:list": 8,

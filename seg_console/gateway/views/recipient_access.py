@@ -1,10 +1,14 @@
-"""Mail Policies > Recipient Access Table (seg-webui 8.5)."""
+"""Mail Policies > Recipient Access Table (seg-webui 8.5). There may be 100,000 rows: the list is paged by place, and
+editing one reads the places of the others alone."""
 
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.forms import Form
@@ -15,61 +19,94 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
-from seg_console.config import pending
+from seg_console.config import pending, rows
 from seg_console.config.models import Configuration
+from seg_console.gateway.document import RECIPIENT_ACCESS
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
-from seg_console.gateway.views.arranging import inserted
+from seg_console.gateway.tables_text import read_recipient_access, recipient_access_text
+from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
+from seg_console.gateway.views.importing import ImportPage, export_response, import_page
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
 
+ROWS_SHOWN = 100
+# A longer table is put in order by the numbers of single rows, or as a file.
+MOST_ORDERED = 1_000
+_LAST_POSITION = 2_147_483_647
+
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
+    """`order` is the row's place in the whole table, from 1."""
+
     uid: UUID
+    order: int
     recipient: str
     action: str
     response: str
     is_pending: bool
 
 
+@dataclass(slots=True)
+class Slot:
+    """The place of a row, without the row."""
+
+    uid: UUID
+    position: int
+
+
 @require_safe
 @requires(Privilege.VIEW_CONFIGURATION)
 def access_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    began = shown.based_on if shown.number is None else None
-    committed = {row.uid: row for row in _in_order(began)} if began else None
-    rows = [
-        AccessRow(
-            uid=row.uid,
-            recipient=row.recipient,
-            action=row.get_action_display(),
-            response=f"{row.response_code} {row.response_text}" if row.response_code else "",
-            is_pending=committed is not None and not _same(row, committed.get(row.uid)),
-        )
-        for row in _in_order(shown)
-    ]
-    return render(request, "gateway/recipient_access.html", {"rows": rows})
+    searched, after = request.GET.get("find", "").strip().replace("\x00", ""), _after(request)
+    places = [slot.position for slot in _slots(shown)]
+    found = RecipientAccess.objects.filter(configuration=shown, recipient__icontains=searched)
+    if after is not None:
+        found = found.filter(position__gt=after)
+    page = list(found.order_by("position", "uid")[: ROWS_SHOWN + 1])
+    listed = page[:ROWS_SHOWN]
+    changed = _changed(shown, listed)
+    context = {
+        "rows": [
+            AccessRow(
+                uid=row.uid,
+                order=bisect_left(places, row.position) + 1,
+                recipient=row.recipient,
+                action=row.get_action_display(),
+                response=f"{row.response_code} {row.response_text}" if row.response_code else "",
+                is_pending=row.uid in changed,
+            )
+            for row in listed
+        ],
+        "searched": searched,
+        "is_long": len(places) > ROWS_SHOWN,
+        "may_order": 1 < len(places) <= MOST_ORDERED,
+        "first_url": f"?{urlencode({'find': searched})}" if after is not None else "",
+        "next_url": f"?{urlencode({'find': searched, 'after': listed[-1].position})}" if len(page) > ROWS_SHOWN else "",
+    }
+    return render(request, "gateway/recipient_access.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def add(request: ConsoleRequest) -> HttpResponse:
-    return _edit(request, None, _in_order(pending.shown_to(request.user)))
+    return _edit(request, pending.shown_to(request.user), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    rows = _in_order(pending.shown_to(request.user))
-    return _edit(request, _find(rows, uid), rows)
+    shown = pending.shown_to(request.user)
+    return _edit(request, shown, _find(shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    row = _find(_in_order(pending.shown_to(request.user)), uid)
+    row = _find(pending.shown_to(request.user), uid)
     success = _("Recipient “%(name)s” was deleted.") % {"name": row.recipient}
     if request.method == "POST" and submitted(request, Form(request.POST), remove=[row], success=success):
         return redirect("recipient-access:list")
@@ -83,15 +120,51 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     return render(request, "includes/confirm.html", context)
 
 
-def _edit(request: ConsoleRequest, row: RecipientAccess | None, rows: Sequence[RecipientAccess]) -> HttpResponse:
-    others = [other for other in rows if row is None or other.uid != row.uid]
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def order(request: ConsoleRequest) -> HttpResponse:
+    present = _in_order(pending.shown_to(request.user))
+    if len(present) > MOST_ORDERED:
+        raise Http404
+    page = OrderPage(
+        title=_("Edit Recipient Order"),
+        box_title=_("Recipients"),
+        column=_("Recipient Address"),
+        last=_("All Other Recipients"),
+        success=_("The order of the recipients was changed."),
+        list_view="recipient-access:list",
+    )
+    return order_page(request, present, page, named=lambda row: row.recipient, written=lambda row: row)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def import_table(request: ConsoleRequest) -> HttpResponse:
+    page = ImportPage(
+        title=_("Import RAT"),
+        warning=_("The file replaces the whole table: recipients that are not in it are deleted."),
+        list_view="recipient-access:list",
+    )
+    return import_page(request, page, RECIPIENT_ACCESS, read_recipient_access)
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def export(request: ConsoleRequest) -> HttpResponse:
+    text = recipient_access_text(_in_order(pending.shown_to(request.user)))
+    return export_response(text, "recipient-access-table.txt")
+
+
+def _edit(request: ConsoleRequest, shown: Configuration, row: RecipientAccess | None) -> HttpResponse:
+    slots = _slots(shown)
+    others = [slot for slot in slots if row is None or slot.uid != row.uid]
     places = len(others) + 1
     if request.method != "POST":
-        form = RecipientAccessForm(places=places, initial=_initial(row, rows))
+        form = RecipientAccessForm(places=places, initial=_initial(row, slots))
         return _edit_page(request, row, form)
     form = RecipientAccessForm(request.POST, places=places)
     if form.is_valid():
-        changed = _arranged(form, others, old=row)
+        changed = _arranged(form, others, shown, old=row)
         words = _("Recipient “%(name)s” was changed.") if row else _("Recipient “%(name)s” was added.")
         if submitted(request, form, *changed, success=words % {"name": form.cleaned_data["recipient"]}):
             return redirect("recipient-access:list")
@@ -109,34 +182,64 @@ def _edit_page(
     return render(request, "includes/simple_form.html", context, status=status)
 
 
-def _initial(row: RecipientAccess | None, rows: Sequence[RecipientAccess]) -> dict[str, object]:
+def _initial(row: RecipientAccess | None, slots: Sequence[Slot]) -> dict[str, object]:
     if row is None:
         return {}
     names = ("recipient", "action", "response_code", "response_text")
-    return {"order": rows.index(row) + 1} | {name: getattr(row, name) for name in names}
+    place = next(number for number, slot in enumerate(slots, start=1) if slot.uid == row.uid)
+    return {"order": place} | {name: getattr(row, name) for name in names}
 
 
 def _arranged(
-    form: RecipientAccessForm, others: Sequence[RecipientAccess], *, old: RecipientAccess | None
+    form: RecipientAccessForm, others: Sequence[Slot], shown: Configuration, *, old: RecipientAccess | None
 ) -> list[RecipientAccess]:
     """The row as the form has it, and those others that must make room for it."""
     cleaned = form.cleaned_data
+    slot = Slot(old.uid if old else uuid.uuid4(), 0)
+    moved = inserted(slot, others, at=cleaned["order"] - 1, present=old.position if old else None)
+    positions = {each.uid: each.position for each in moved}
     row = RecipientAccess(
-        uid=old.uid if old else uuid.uuid4(),
+        uid=slot.uid,
+        position=positions.pop(slot.uid),
         recipient=cleaned["recipient"],
         action=cleaned["action"],
         response_code=cleaned["response_code"],
         response_text=cleaned["response_text"],
     )
-    return inserted(row, others, at=cleaned["order"] - 1, present=old.position if old else None)
+    making_room = cast(dict[UUID, RecipientAccess], rows.some(RecipientAccess, shown, list(positions)))
+    for uid, other in making_room.items():
+        other.position = positions[uid]
+    return [row, *making_room.values()]
+
+
+def _after(request: ConsoleRequest) -> int | None:
+    """The position that the page begins behind; None for the first page, and for nonsense."""
+    try:
+        after = int(request.GET.get("after", ""))
+    except ValueError:
+        return None
+    return after if abs(after) <= _LAST_POSITION else None
+
+
+def _changed(shown: Configuration, listed: Sequence[RecipientAccess]) -> set[UUID]:
+    """Those of the rows that differ from the set that the pending one began from."""
+    if shown.number is not None or shown.based_on is None:
+        return set()
+    committed = rows.some(RecipientAccess, shown.based_on, [row.uid for row in listed])
+    return {row.uid for row in listed if not _same(row, cast(RecipientAccess | None, committed.get(row.uid)))}
+
+
+def _slots(configuration: Configuration) -> list[Slot]:
+    found = RecipientAccess.objects.filter(configuration=configuration).order_by("position", "uid")
+    return [Slot(uid, position) for uid, position in found.values_list("uid", "position")]
 
 
 def _in_order(configuration: Configuration) -> list[RecipientAccess]:
     return list(RecipientAccess.objects.filter(configuration=configuration).order_by("position", "uid"))
 
 
-def _find(rows: Sequence[RecipientAccess], uid: UUID) -> RecipientAccess:
-    found = next((row for row in rows if row.uid == uid), None)
+def _find(configuration: Configuration, uid: UUID) -> RecipientAccess:
+    found = RecipientAccess.objects.filter(configuration=configuration, uid=uid).first()
     if found is None:
         raise Http404
     return found
