@@ -67,7 +67,7 @@ def test_the_usage_counts_policies_by_where_their_copies_go(client: Client) -> N
         ("Default Policy", "default", "id@intake.example", False),
     ]
     content = shown(client)
-    assert "2 policies copy to the default address; 1 to a custom address; 1 does not copy." in content
+    assert "Policies that copy to the default address: 2; to a custom address: 1; that do not copy: 1." in content
 
 
 def test_the_queue_line_says_the_state_and_leads_to_delivery_status(client: Client) -> None:
@@ -81,7 +81,7 @@ def test_the_queue_line_says_the_state_and_leads_to_delivery_status(client: Clie
     )
     content = shown(client)
     assert '<span class="state bad">Down</span>' in content
-    assert "0 copies wait; 3 were delivered; 0 were dropped" in content
+    assert "Copies waiting: 0; delivered: 3; dropped: 0" in content
     assert f'href="{reverse("monitor:delivery-status-details", args=["the.tdc.queue"])}"' in content
 
 
