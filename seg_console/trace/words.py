@@ -152,7 +152,7 @@ def _delivery(delivery: TracedDelivery) -> ShownDelivery:
         ),
         trouble=_trouble(delivery.hop),
         tls=str(TlsSupport(delivery.terms.tls.mode.value).label),
-        limits=f"{connections}; {messages}",
+        limits=_("%(connections)s; %(messages)s") % {"connections": connections, "messages": messages},
         is_copy=delivery.is_copy,
     )
 
