@@ -142,7 +142,11 @@ def delete(user: User, *, by: User) -> None:
     """The account, its sessions and its pending changes; what it committed and did stays. Raises Refused."""
     _refuse_if(why_not_delete(user, by=by))
     with transaction.atomic():
-        record(Act.USER_DELETED, by=by, target=user.username)
+        changes = [
+            Changed(THING, FULL_NAME, user.full_name, "", name=user.username),
+            Changed(THING, ROLE, _english(Role(user.role)), "", name=user.username, is_worded=True),
+        ]
+        record(Act.USER_DELETED, by=by, target=user.username, changes=changes)
         forget_attempts(username=user.username)
         user.delete()
 

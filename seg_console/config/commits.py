@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 
+from seg_console.audit import source
 from seg_console.audit.models import Act
 from seg_console.config import auditing, document, registry, rows
 from seg_console.config.changes import NOTHING, Size, comparison_of
@@ -88,7 +89,9 @@ def follow(
         compared = comparison_of(differing, before=newest, after=pending)
         value = (newest.number or 0) + 1
         pending.based_on = newest
-        number(pending, value, found, comment=comment, author=author, size=compared.size)
+        # As in the audit log: where no account commits, whoever runs the command.
+        name = author.get_username() if author else source.current().username
+        number(pending, value, found, comment=comment, author=author, author_name=name, size=compared.size)
         auditing.compared(Act.COMMIT, author, compared, target=str(value), detail=comment)
     return value
 
@@ -100,9 +103,11 @@ def number(
     *,
     comment: str = "",
     author: User | None = None,
+    author_name: str = "",
     size: Size = NOTHING,
 ) -> None:
-    """Give a set that has been checked its number, and keep the prints of its sections."""
+    """Give a set that has been checked its number, and keep the prints of its sections. `author_name`: what history
+    keeps; "" for the system itself."""
     CommittedSection.objects.bulk_create(
         CommittedSection(configuration=pending, key=key, text=one.text, uids=list(one.uids))
         for key, one in found.items()
@@ -110,7 +115,7 @@ def number(
     now = timezone.now()
     pending.state, pending.number, pending.owner = State.COMMITTED, value, None
     pending.committed_at = pending.changed_at = now
-    pending.committed_by, pending.author, pending.comment = author, author.get_username() if author else "", comment
+    pending.committed_by, pending.author, pending.comment = author, author_name, comment
     pending.objects_added, pending.objects_changed, pending.objects_removed = size.added, size.changed, size.removed
     pending.save()
 

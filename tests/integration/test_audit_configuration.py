@@ -16,6 +16,7 @@ from seg_console.audit.models import Act, Entry, Through
 from seg_console.audit.record import MOST_CHANGES
 from seg_console.audit.source import came_from
 from seg_console.config import pending, running
+from seg_console.config.models import Configuration
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.delivery.models import SmtpRoute
 from tests.configurations import FULL, full
@@ -133,6 +134,8 @@ def test_a_document_committed_by_a_command_names_the_machines_user_or_the_accoun
         pending.commit_document(routes(2), "two", author=ann)
     found = list(Entry.objects.order_by("-pk").values_list("username", "user", "through", "target")[:2])
     assert found == [("ann", ann.pk, Through.COMMAND_LINE, "4"), ("root", None, Through.COMMAND_LINE, "3")]
+    history = Configuration.objects.filter(number__gte=3).order_by("-number")
+    assert list(history.values_list("author", "committed_by")) == [("ann", ann.pk), ("root", None)]
 
 
 def test_abandoning_tells_what_was_pending_and_what_holds_instead(ann: User) -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from seg_console.accounts.models import User
+from seg_console.audit.source import machine_user
 from seg_console.config import document, pending
 from seg_console.config.models import Configuration
 from tests.configurations import FULL, full
@@ -41,7 +42,7 @@ def file(tmp_path: Path) -> Path:
 def test_what_is_shown_can_be_loaded(file: Path) -> None:
     assert load(file) == "Configuration 2 committed.\n"
     assert json.loads(show()) == FULL
-    assert (pending.committed().comment, pending.committed().author) == ("by hand", "")
+    assert (pending.committed().comment, pending.committed().author) == ("by hand", machine_user())
     file.write_text(show())
     assert load(file) == "Nothing differs from configuration 2; nothing to commit.\n"
 

@@ -19,6 +19,7 @@ from seg_console.accounts.roles import PRIVILEGES, Privilege, Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending, running
 from seg_console.config.models import Configuration
+from seg_console.ui.times import tracking_time
 from tests.pages import PASSPHRASE, configured, htmx, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -242,6 +243,31 @@ def test_locking_and_unlocking_need_a_post(admin: User) -> None:
     ann = person(Role.GUEST, "ann")
     for act in ("lock-user", "unlock-user"):
         assert signed_in(admin).get(reverse(f"accounts:{act}", args=[ann.pk])).status_code == 405
+
+
+def test_the_page_of_a_locked_account_says_so_and_unlocks_it(admin: User) -> None:
+    ann, client = person(Role.GUEST, "ann"), signed_in(admin)
+    url, unlock = (reverse(f"accounts:{name}", args=[ann.pk]) for name in ("edit-user", "unlock-user"))
+    assert "Unlock" not in client.get(url).content.decode()
+    users.lock(ann, by=admin)
+    ann.refresh_from_db()
+    content = client.get(url).content.decode()
+    assert ann.locked_at
+    assert f"since {tracking_time(ann.locked_at)}" in content
+    assert f"since {tracking_time(ann.locked_at)}" in row_of(client.get(LIST).content.decode(), "ann")
+    assert re.search(rf'<button [^>]*formaction="{unlock}">Unlock</button>', content)
+    assert client.post(unlock, follow=True).status_code == 200
+    assert "Unlock" not in client.get(url).content.decode()
+
+
+def test_the_audit_log_keeps_what_a_deleted_account_was(admin: User) -> None:
+    ann = person(Role.OPERATOR, "ann")
+    User.objects.filter(pk=ann.pk).update(full_name="Ann Smith")
+    signed_in(admin).post(reverse("accounts:delete-user", args=[ann.pk]))
+    assert Entry.objects.get(act=Act.USER_DELETED).changes == [
+        ["User", "Full Name", "Ann Smith", "", "ann", "", False],
+        ["User", "User Role", "Operator", "", "ann", "", True],
+    ]
 
 
 def test_deleting_asks_first_and_takes_pending_changes_and_sessions_along(admin: User) -> None:
