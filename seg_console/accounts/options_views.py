@@ -23,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts import sessions
 from seg_console.accounts.models import ROWS, ConsoleSession, User
-from seg_console.accounts.preferences import TIME_RANGES, language_of, time_range_of, zones
+from seg_console.accounts.preferences import TIME_RANGES, language_of, remember_language, time_range_of, zones
 from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import Changed, record
@@ -124,7 +124,10 @@ def edit_preferences(request: ConsoleRequest) -> HttpResponse:
         translation.activate(user.language)
     messages.success(request, _("Your preferences were changed. They are in force."))
     response = redirect("accounts:preferences")
-    _remember_language(response, user.language)
+    if user.language:
+        remember_language(response, user.language)
+    else:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
     return response
 
 
@@ -188,21 +191,6 @@ def _end_question(request: HttpRequest, row: ConsoleSession) -> dict[str, Any]:
 
 def _may_end(user: User, row: ConsoleSession) -> bool:
     return row.user_id == user.pk or user.may(Privilege.CHANGE_USERS)
-
-
-def _remember_language(response: HttpResponseBase, language: str) -> None:
-    """The sign-in page and error pages have no account to ask: they follow the cookie."""
-    if not language:
-        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
-        return
-    response.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME,
-        language,
-        max_age=settings.LANGUAGE_COOKIE_AGE,
-        secure=settings.LANGUAGE_COOKIE_SECURE,
-        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-        samesite="Lax",
-    )
 
 
 def _in_english(user: User) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
+from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +27,18 @@ TIME_RANGES: dict[str, tuple[str | Promise, timedelta]] = {
 def language_of(user: User) -> str:
     """Code of the language that the account is shown; "" for the browser's choice."""
     return user.language if user.language in dict(settings.LANGUAGES) else ""
+
+
+def remember_language(response: HttpResponseBase, language: str) -> None:
+    """For the sign-in page and error pages, which have no account to ask: they follow the cookie."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite="Lax",
+    )
 
 
 def time_range_of(user: User) -> str:

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_http_methods
 from django.views.i18n import set_language as remember_language
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from seg_console.accounts import carried, sessions, signing_in
+from seg_console.accounts import carried, preferences, sessions, signing_in
 from seg_console.accounts.carried import Carried
 from seg_console.accounts.ended import Ended, ended_session, know
 from seg_console.accounts.forms import SignInForm
@@ -84,13 +84,15 @@ class SignInView(LoginView):
             sessions.begin(self.request.session, user, agent=agent, now=timezone.now())
         _tell_pending(self.request, user)
         kept = self._carried()
-        if kept is None:
-            return response
-        if kept.user_pk != str(user.pk):
+        if kept and kept.user_pk == str(user.pk):
+            self.request.session[CARRIED] = self.request.POST[CARRIED]
+            response = redirect("accounts:submit-again")
+        elif kept:
             messages.warning(self.request, _("What was typed before belongs to another account, and has been dropped."))
-            return response
-        self.request.session[CARRIED] = self.request.POST[CARRIED]
-        return redirect("accounts:submit-again")
+        language = preferences.language_of(user)
+        if language:
+            preferences.remember_language(response, language)
+        return response
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         """The page asked for, if it is one of ours; never this one, which would send for itself."""

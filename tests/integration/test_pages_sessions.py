@@ -627,6 +627,20 @@ def test_the_language_chosen_at_sign_in_is_kept_for_this_page_the_next_and_error
     assert '<html lang="zh-hans"' in client.get("/no-such-page/").content.decode()
 
 
+def test_an_accounts_own_language_is_kept_at_sign_in_for_the_next_sign_in_page(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(language="zh-hans")
+    client = Client()
+    client.post(reverse("accounts:set-language"), {"language": "en"})
+    _signed_in_by_form("ada", client)
+    client.post(reverse("accounts:sign-out"))
+    assert '<html lang="zh-hans"' in client.get(SIGN_IN).content.decode()
+    User.objects.filter(pk=user.pk).update(language="")
+    client.post(reverse("accounts:set-language"), {"language": "en"})
+    _signed_in_by_form("ada", client)
+    client.post(reverse("accounts:sign-out"))
+    assert '<html lang="en"' in client.get(SIGN_IN).content.decode()
+
+
 def test_choosing_a_language_leads_nowhere_else() -> None:
     response = Client().post(reverse("accounts:set-language"), {"language": "en", "next": "https://evil.example/"})
     assert response["Location"] == "/"
