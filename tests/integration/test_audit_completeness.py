@@ -72,12 +72,25 @@ ACTS: dict[str, Act] = {
     "recipient-access:delete": Act.SUBMIT,
     "recipient-access:order": Act.SUBMIT,
     "recipient-access:import": Act.SUBMIT,
+    "destination-controls:add": Act.SUBMIT,
+    "destination-controls:edit": Act.SUBMIT,
+    "destination-controls:edit-default": Act.SUBMIT,
+    "destination-controls:delete": Act.SUBMIT,
+    "destination-controls:import": Act.SUBMIT,
     "smtp-routes:add": Act.SUBMIT,
     "smtp-routes:edit": Act.SUBMIT,
     "smtp-routes:delete": Act.SUBMIT,
+    "smtp-routes:clear": Act.SUBMIT,
+    "smtp-routes:import": Act.SUBMIT,
+    "bounce-profiles:add": Act.SUBMIT,
+    "bounce-profiles:edit": Act.SUBMIT,
+    "bounce-profiles:edit-default": Act.SUBMIT,
+    "bounce-profiles:delete": Act.SUBMIT,
+    "dns:edit-settings": Act.SUBMIT,
     "tdc:change-policies": Act.SUBMIT,
     "tdc:edit-settings": Act.SUBMIT,
     "tdc:policy-choice": Act.SUBMIT,
+    "tdc:test-connection": Act.CONNECTION_TESTED,
 }
 # Views that take a POST, or do not say what they take, and change nothing.
 HARMLESS = {
@@ -87,6 +100,7 @@ HARMLESS = {
     "accounts:submit-again": "sends the form on to the view that records it",
     "configuration:file": "shows what loading would change",
     "policies:preview": "shows what a policy would match",
+    "trace:run": "shows what would become of a message",
     "ui:help": "sends to another page",
 }
 
@@ -132,6 +146,7 @@ def _nothing(user: User) -> None:
         ("monitor:delivery-status-retry-all", lambda user: [], {}, _nothing),
         ("policies:delete", lambda user: [policy_uid(user, "Finance")], {}, _nothing),
         ("smtp-routes:delete", lambda user: [_route_uid(user)], {}, _nothing),
+        ("smtp-routes:clear", lambda user: [], {}, _nothing),
         ("tdc:policy-choice", lambda user: [policy_uid(user, "Finance")], {"mode": "no_scan"}, _nothing),
     ],
 )
