@@ -55,7 +55,9 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object that differs. `within` is the name of the object it is a part of, "" if it stands for itself."""
+    """One object that differs. `within` is the name of the object it is a part of, "" if it stands for itself.
+
+    `belongs_to`: model and uid of that object, or its own. `whole_label`: what kind of object that is."""
 
     model: str
     uid: UUID
@@ -64,6 +66,8 @@ class Change:
     name: str
     within: str
     fields: tuple[FieldChange, ...]
+    belongs_to: tuple[str, UUID]
+    whole_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,14 @@ def worded(
         order = orders.get(model, ({}, {}))
         of_model = [_change(uid, old, new, wholes=wholes, order=order) for uid, (old, new) in pairs.items()]
         telling = [change for change in of_model if change.fields or change.action != Action.CHANGED]
-        found += sorted(telling, key=lambda change: (change.within.casefold(), change.name.casefold(), change.uid))
+        found += sorted(telling, key=_by_name)
     return found
+
+
+def _by_name(change: Change) -> tuple[str, int, str, UUID]:
+    """Parts that are called by their place in a list stand in its order: 2 before 10."""
+    place = len(change.name) if change.within and change.name.isdecimal() else 0
+    return change.within.casefold(), place, change.name.casefold(), change.uid
 
 
 def _fitting(found: Iterable[Differing], most: int) -> list[Differing]:
@@ -183,6 +193,8 @@ def _change(
         name=_name(row, uid, order),
         within=_within(row, wholes),
         fields=tuple(_fields(uid, old, new, order)),
+        belongs_to=(row.parent_model, row.parent_uid) if row.parent_uid else (row._meta.label, uid),
+        whole_label=_whole_label(row, wholes),
     )
 
 
@@ -199,6 +211,15 @@ def _within(row: ConfigurationObject, wholes: tuple[Names, Names]) -> str:
     if not row.parent_uid:
         return ""
     return wholes[1].get(row.parent_uid) or wholes[0].get(row.parent_uid) or str(row.parent_without_row)
+
+
+def _whole_label(row: ConfigurationObject, wholes: tuple[Names, Names]) -> str:
+    """The kind of the whole; its name where it has no row, because that one is the only one of its kind."""
+    if not row.parent_uid:
+        return ""
+    if row.parent_uid in wholes[0] or row.parent_uid in wholes[1]:
+        return str(apps.get_model(row.parent_model)._meta.verbose_name)
+    return str(row.parent_without_row)
 
 
 def _fields(

@@ -56,7 +56,7 @@ def test_loading_can_be_done_in_a_users_name(file: Path) -> None:
 @pytest.mark.parametrize("comment", ["x" * 2_001, "opens \u202eno door"])
 def test_a_comment_that_cannot_be_kept_loads_nothing(file: Path, comment: str) -> None:
     before = pending.committed().number
-    with pytest.raises(CommandError, match="The comment cannot be kept. Write "):
+    with pytest.raises(CommandError, match="The comment cannot be kept"):
         call_command("loadconfig", str(file), "--comment", comment)
     assert pending.committed().number == before
     assert Configuration.objects.count() == 1

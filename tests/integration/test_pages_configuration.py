@@ -54,7 +54,8 @@ def page(client: Client) -> str:
 def test_pending_changes_are_listed_by_object_and_field(user: User, client: Client) -> None:
     change(user, client, policy="Finance")
     content = page(client)
-    assert "Threat Defense Connector of “Finance”" in content
+    assert "Incoming Mail Policy “Finance”<small>changed</small>" in content
+    assert "<b>Threat Defense Connector</b>" in content
     assert "<del>Custom Message Intake Address</del>" in content
     assert "<del>id2@intake.example</del>" in content
     assert "<ins>No Scan</ins>" in content
@@ -347,7 +348,7 @@ def test_general_settings_are_shown_and_edited(user: User, client: Client) -> No
 def test_a_choice_without_a_row_is_shown_as_what_holds(user: User, client: Client) -> None:
     change(user, client, policy="Board", mode="no_scan")
     content = page(client)
-    assert "Threat Defense Connector of “Board”<small>changed</small>" in content
+    assert "Incoming Mail Policy “Board”<small>changed</small>" in content
     assert "<del>Use Default Policy settings</del>" in content
     assert "<ins>No Scan</ins>" in content
 

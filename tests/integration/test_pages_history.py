@@ -13,7 +13,8 @@ from django.urls import reverse
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.config import document, pending
-from seg_console.config.changes import MOST_SHOWN, Size, compare
+from seg_console.config.blocks import blocks
+from seg_console.config.changes import MOST_SHOWN, Action, Size, compare
 from seg_console.config.models import CommittedSection, Configuration, GeneralSettings
 from tests.configurations import full, policy, route
 from tests.pages import configured, person, policy_uid, signed_in
@@ -210,6 +211,34 @@ def test_a_place_in_a_long_list_is_shown_as_its_number(user: User, client: Clien
     (found,) = compare(before, newest).shown
     assert (found.name, [(field.old, field.new) for field in found.fields]) == ("D", [("4", "1")])
     assert compare(before, newest).size == Size(added=0, changed=1, removed=0)
+
+
+def test_what_belongs_to_one_policy_is_read_as_one_block(user: User, client: Client) -> None:
+    wide = policy("Renamed", "a@") | {"members": policy("x", "a@")["members"] * 11}
+    wide |= {"threat_defense_connector": {"mode": "no_scan", "address": ""}}
+    pending.commit_document(full(incoming_mail_policies=[wide, policy("Board", "b@")]), "renamed")
+    found = blocks(compare(Configuration.objects.get(number=2), pending.committed()).shown)
+    of_policies = [block for block in found if block.label == "Incoming Mail Policy"]
+    assert [(block.name, block.action) for block in of_policies] == [
+        ("Board", Action.CHANGED),
+        ("Finance", Action.REMOVED),
+        ("Renamed", Action.ADDED),
+    ]
+    renamed = of_policies[-1]
+    assert [part.label for part in renamed.parts].count("User") == 11
+    assert [part.name for part in renamed.parts if part.label == "User"] == [str(n) for n in range(1, 12)]
+    assert "Threat Defense Connector" in [part.label for part in renamed.parts]
+    content = compared(client, 2, 3)
+    assert content.count("Incoming Mail Policy “") == 3
+    assert "<b>User 11</b></td>" in content
+
+
+def test_a_part_of_what_has_no_row_is_told_under_its_name(user: User, client: Client) -> None:
+    choice = {"threat_defense_connector": {"mode": "no_scan", "address": ""}}
+    pending.commit_document(full(default_policy=choice), "default")
+    [block] = blocks(compare(Configuration.objects.get(number=2), pending.committed()).shown)
+    assert (block.label, block.name, block.whole) == ("Default Policy", "Default Policy", None)
+    assert ">Default Policy<small>changed</small></th>" in compared(client, 2, 3)
 
 
 def test_a_set_older_than_a_section_says_its_initial_values(user: User) -> None:

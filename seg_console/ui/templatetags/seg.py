@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config import excerpts
+from seg_console.config.blocks import Block, blocks
 from seg_console.config.changes import Action, Change, FieldChange
 from seg_console.config.collisions import CollidingField
 from seg_console.ui import times
@@ -73,21 +75,43 @@ def change_title(change: Change | None) -> str:
     """`Policy member 2 of “Finance”`: the kind of object, its name, and what it is a part of."""
     if change is None:
         return ""
-    title = change.label[:1].upper() + change.label[1:]
-    if change.name and change.name.casefold() != change.label.casefold():
-        quoted = _now("%(kind)s “%(name)s”") % {"kind": title, "name": change.name}
-        title = f"{title} {change.name}" if change.within else quoted
-    return _now("%(part)s of “%(whole)s”") % {"part": title, "whole": change.within} if change.within else title
+    if not change.within:
+        return _title(change.label, change.name)
+    return _now("%(part)s of “%(whole)s”") % {"part": part_title(change), "whole": change.within}
 
 
 @register.filter
-def telling_fields(change: Change) -> list[FieldChange]:
-    """Fields of a change that say something: an added object's empty ones do not."""
-    return [field for field in change.fields if field.old or field.new]
+def part_title(change: Change) -> str:
+    """`User 2`: what a part is called under the title of its whole."""
+    kind = _capitalised(change.label)
+    return f"{kind} {change.name}" if change.name and change.name.casefold() != change.label.casefold() else kind
 
 
 @register.filter
-def change_act(change: Change) -> str:
+def block_title(block: Block) -> str:
+    """`Incoming Mail Policy “Finance”`; the kind alone where there is one of it in every set."""
+    return _title(block.label, block.name)
+
+
+def _title(label: str, name: str) -> str:
+    kind = _capitalised(label)
+    if not name or name.casefold() == label.casefold():
+        return kind
+    return _now("%(kind)s “%(name)s”") % {"kind": kind, "name": name}
+
+
+def _capitalised(label: str) -> str:
+    return label[:1].upper() + label[1:]
+
+
+@register.filter
+def in_blocks(changes: Iterable[Change]) -> list[Block]:
+    """What belongs to one object, together."""
+    return blocks(changes)
+
+
+@register.filter
+def change_act(change: Change | Block) -> str:
     words = {Action.ADDED: _now("added"), Action.CHANGED: _now("changed"), Action.REMOVED: _now("removed")}
     return words[change.action]
 
