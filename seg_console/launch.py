@@ -20,7 +20,8 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from seg_console import environment
-from seg_console.accounts.management.commands.ensure_admin import ADMIN_NAME, ensure_admin
+from seg_console.accounts.management.commands.ensure_admin import ensure_admin
+from seg_console.accounts.roles import ADMIN_NAME
 from seg_console.celery import app
 from seg_console.gateway.certificate import listener_context
 from seg_console.preflight import (

@@ -145,9 +145,6 @@ AUTH_PASSWORD_VALIDATORS = [
 # The order of 1,000 policies is one form, and so are the pasted lists of one policy.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
-# The order of 1,000 policies is one form, and so are the pasted lists of one policy.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "monitor:overview"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
     path("network/bounce-profiles/", include((bounce_profiles, "bounce-profiles"))),
     path("network/dns/", include((dns_settings, "dns"))),
+    path("system-administration/trace/", include("seg_console.trace.urls")),
     path("system-administration/audit-log/", include("seg_console.audit.urls")),
 ]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -46,7 +47,7 @@ class FocusOnChosen(forms.RadioSelect):
 class ChoiceForm(forms.Form):
     """Where the copies of one policy's clean mail go (seg-webui 3.9)."""
 
-    mode = forms.ChoiceField(label=_("Threat Defense Connector"), widget=FocusOnChosen)
+    mode = forms.ChoiceField(label=_("Threat Defense Connector"), choices=Mode.choices, widget=FocusOnChosen)
     address = forms.CharField(
         label=_("Custom Message Intake Address"),
         max_length=320,
@@ -168,3 +169,22 @@ class SettingsForm(forms.Form):
         if not checked:
             self.add_error("ca_upload", _("The file holds no certificate."))
         return checked
+
+
+class ConnectionTestForm(forms.Form):
+    """Which intake to try. `addresses`: those that the settings and the policies name, the default one first."""
+
+    address = forms.ChoiceField(
+        label=_("Message Intake Address"),
+        error_messages={"invalid_choice": _("Choose one of the addresses that the settings or a policy name.")},
+    )
+    send_copy = forms.BooleanField(
+        label=_("Send a Test Copy"),
+        required=False,
+        help_text=_("One message that says it is a test arrives at the intake. Without it nothing is sent after RCPT."),
+    )
+
+    def __init__(self, *args: Any, addresses: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.has_addresses = bool(addresses)
+        self.fields["address"].choices = [(address, address) for address in addresses]  # type: ignore[attr-defined]

@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -45,14 +43,6 @@ def configured(**sections: Any) -> Configuration:
 
 def policy_uid(user: User, name: str) -> UUID:
     return IncomingMailPolicy.objects.get(configuration=pending.shown_to(user), name=name).uid
-
-
-def configuration_queries(client: Client, url: str, **query: Any) -> int:
-    """How many queries a page takes for the configuration; those of session and user are counted elsewhere."""
-    with CaptureQueriesContext(connection) as captured:
-        assert client.get(url, query).status_code == 200
-    own = ('"config_', '"policies_', '"tdc_')
-    return sum(any(table in query["sql"] for table in own) for query in captured.captured_queries)
 
 
 def configuration_queries(client: Client, url: str, **query: Any) -> int:

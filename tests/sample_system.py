@@ -87,7 +87,12 @@ def documented() -> dict[str, Any]:
             {
                 "name": "ALLOWED_LIST",
                 "comment": "Whoever relays for us, and the monitoring of the other data centre in the second basement",
-                "entries": ["192.0.2.0/24", "2001:db8:10::/48", "relay.of.the.other.data.centre.corp.example", ".p.example"],
+                "entries": [
+                    "192.0.2.0/24",
+                    "2001:db8:10::/48",
+                    "relay.of.the.other.data.centre.corp.example",
+                    ".p.example",
+                ],
                 "tls": "required",
             },
             {"name": "BLOCKED_LIST", "entries": ["203.0.113.66"], "action": "reject", "response": "Not from there"},

@@ -17,7 +17,7 @@ from seg_console.delivery.config_models import DestinationControl, NamedBouncePr
 from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import Certificate, RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
-from tests import sample_system
+from tests import connection_tests, sample_system
 from tests.pages import policy_uid, signed_in
 
 MENU = tuple(page for tab in TABS for group in tab.groups for page in group.pages)
@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "recipient-access:edit": lambda user: [_uid(RecipientAccess, user)],
     "smtp-routes:delete": lambda user: [_uid(SmtpRoute, user)],
     "smtp-routes:edit": lambda user: [_uid(SmtpRoute, user)],
+    "tdc:connection-test": lambda user: [connection_tests.ended()],
     "tdc:policy-choice": lambda user: [_policy(user)],
 }
 # Pages that look different when asked for more.

@@ -72,7 +72,13 @@ CHAPTERS = (
         ),
     ),
     Chapter(
-        _("Security Services"), (Topic("threat-defense-connector-settings", ("tdc:settings", "tdc:edit-settings")),)
+        _("Security Services"),
+        (
+            Topic(
+                "threat-defense-connector-settings",
+                ("tdc:settings", "tdc:edit-settings", "tdc:test-connection", "tdc:connection-test"),
+            ),
+        ),
     ),
     Chapter(
         _("Network"),
@@ -87,6 +93,7 @@ CHAPTERS = (
     Chapter(
         _("System Administration"),
         (
+            Topic("trace", ("trace:",)),
             Topic("configuration-file", ("configuration:file", "configuration:reset")),
             Topic("configuration-history", ("configuration:history", "configuration:roll-back")),
             Topic("general-settings", ("configuration:general-settings", "configuration:edit-general-settings")),

@@ -15,12 +15,12 @@ from django.views.decorators.http import require_http_methods
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, running
 from seg_console.config.models import Configuration
+from seg_console.config.pending_set import CannotRun, running_of
 from seg_console.config.running import Running
 from seg_console.gateway.running import listener
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Gateway, Traced, trace
 from seg_console.trace.forms import PENDING, TraceForm
-from seg_console.config.pending_set import CannotRun, running_of
 from seg_console.trace.words import beginning, client_words, group_words, shown_part
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest

@@ -140,7 +140,7 @@ TABS = (
                         _("Threat Defense Connector Settings"),
                         "tdc:settings",
                         Privilege.VIEW_CONFIGURATION,
-                        ("tdc:settings", "tdc:edit-settings"),
+                        ("tdc:settings", "tdc:edit-settings", "tdc:test-connection", "tdc:connection-test"),
                     ),
                 ),
             ),
@@ -179,6 +179,10 @@ TABS = (
     Tab(
         _("System Administration"),
         (
+            Group(
+                _("Diagnosis"),
+                (Page(_("Trace"), "trace:run", Privilege.VIEW_CONFIGURATION, ("trace:",)),),
+            ),
             Group(
                 _("Configuration"),
                 (

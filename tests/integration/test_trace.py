@@ -23,6 +23,7 @@ from redis import Redis
 from policies.models import IncomingMailPolicy
 from seg_console.accounts.roles import Role
 from seg_console.config import pending, running
+from seg_console.config.pending_set import running_of
 from seg_console.delivery.kinds import Claimed, Destination, kind
 from seg_console.delivery.models import Delivery
 from seg_console.gateway.accept import store
@@ -31,7 +32,6 @@ from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import ReceivedMessage
 from seg_console.mail.models import Body
 from seg_console.trace.engine import Gateway, Question, Traced, trace
-from seg_console.config.pending_set import running_of
 from tdc.running import Reason
 from tests import running_configuration as configuration
 from tests.dns_server import Answer, dns_server

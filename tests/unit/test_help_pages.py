@@ -31,6 +31,7 @@ from seg_console.gateway.forms import (
 from seg_console.help.library import FOLDER, IMAGES, VIEW, HelpPage, pages, resolve
 from seg_console.help.topics import TOPICS, slug_for
 from seg_console.monitor.forms import TrackingForm
+from seg_console.trace.forms import TraceForm
 from seg_console.ui.navigation import TABS
 from tdc.forms import ChoiceForm, SettingsForm
 
@@ -40,7 +41,7 @@ PICTURES = settings.BASE_DIR / "docs" / "images"
 # Pages of the help explain themselves.
 SELF_EXPLAINING = "help:"
 # Fields whose label only programs read aloud; the page explains them by what is written beside them.
-UNSEEN = {"sender_operator", "recipient_operator", "subject_operator", "join", "side"}
+UNSEEN = {"sender_operator", "recipient_operator", "subject_operator", "join", "side", "kept"}
 # The forms whose every field a help page promises to explain.
 EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("message-tracking", TrackingForm),
@@ -66,6 +67,7 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("users", AddUserForm),
     ("account-settings", AccountSettingsForm),
     ("network-access", NetworkAccessForm),
+    ("trace", TraceForm),
     ("audit-log", AuditForm),
     ("change-passphrase", ChangePassphraseForm),
     ("preferences", PreferencesForm),

@@ -12,11 +12,11 @@ from django.utils import timezone, translation
 
 from seg_console.accounts.models import User
 from seg_console.config import pending, running
+from seg_console.config.pending_set import CannotRun, running_of
 from seg_console.config.running import Running
 from seg_console.gateway.running import listener
 from seg_console.trace.engine import Gateway, Traced, trace
 from seg_console.trace.forms import TraceForm
-from seg_console.config.pending_set import CannotRun, running_of
 from seg_console.trace.text import screen
 
 QUESTIONS = {
