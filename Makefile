@@ -9,11 +9,11 @@ JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fmt screens bench messages constraints
+.PHONY: help demo run test lint fmt screens bench bench-console messages constraints
 
 help: ## Show this help
 	@echo "SEG Console: a mail gateway with a web console. Targets:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@echo "Ports: SEG_HTTP_PORT (8000), SEG_SMTP_PORT (2525). Data: SEG_DATA_DIR (var). More: docs/configuration.md"
 
 demo: ## Start everything with a lab of mail servers, and send sample mail through it
@@ -47,6 +47,10 @@ screens: ## Write a picture of every page to screens/ (needs chromium); ONLY=wor
 bench: ## Measure against Postfix (needs root, postfix, stunnel4); SAVE=1 writes docs/benchmarks.md
 	@sh .ci/install dev
 	$(BIN)/python -m seg_console.bench $(if $(SAVE),--save)
+
+bench-console: ## Time the console with 200 policies and 40,000 routes; SAVE=1 writes docs/benchmarks-console.md
+	@sh .ci/install dev
+	$(BIN)/python -m seg_console.bench.console $(if $(SAVE),--save)
 
 messages: ## Take new and changed words of the source into the Chinese catalogue, and compile it (needs gettext)
 	@sh .ci/install dev

@@ -115,8 +115,9 @@ class PeakMemory:
 
 
 @contextmanager
-def running(folder: Path, *, http_port: int, smtp_port: int) -> Iterator[Gateway]:
-    """A system on these ports of 127.0.0.1, with its data in `folder`. Raises GatewayError."""
+def running(folder: Path, *, http_port: int, smtp_port: int, passphrase: str = "") -> Iterator[Gateway]:
+    """A system on these ports of 127.0.0.1, with its data in `folder`; `passphrase` is that of the user admin, ""
+    lets one be made. Raises GatewayError."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("SEG_") and k not in {"REDIS_URL"}}
     environment = inherited | {
         "SEG_DATA_DIR": str(folder),
@@ -124,6 +125,7 @@ def running(folder: Path, *, http_port: int, smtp_port: int) -> Iterator[Gateway
         "SEG_SMTP_PORT": str(smtp_port),
         "SEG_HOSTNAME": "gateway.bench.example",
         "DJANGO_SETTINGS_MODULE": "seg_console.settings",
+        "SEG_ADMIN_PASSPHRASE": passphrase,
     }
     process = subprocess.Popen(
         [sys.executable, "manage.py", "up"],

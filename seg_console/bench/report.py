@@ -126,12 +126,13 @@ have received everything; `make bench SAVE=1` writes this page.
 """
 
 
-def machine() -> str:
-    """Processor, memory and versions, as a list."""
+def machine(*, with_peer: bool = True) -> str:
+    """Processor, memory and versions, as a list; `with_peer`: Postfix is on it and took part."""
+    peer = f"Postfix {_postfix_version()}, " if with_peer else ""
     lines = [
         f"{os.cpu_count()} cores, {_processor()}, {_memory_gib():.0f} GiB memory",
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, Postfix {_postfix_version()}, SEG Console {VERSION}",
+        f"SQLite {sqlite3.sqlite_version}, {peer}SEG Console {VERSION}",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
