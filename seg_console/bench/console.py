@@ -211,10 +211,10 @@ def _page(figures: list[Figure]) -> str:
     rows = "\n".join(figure.row() for figure in figures)
     return f"""# The console with a large configuration
 
-`make bench-console SAVE=1` writes this page: {POLICIES} policies of {ENTRIES} entries and {ROUTES:,} SMTP Routes, pages asked for over
-HTTP as a browser does. Of a page the quickest of {ROUNDS} rounds counts. Processor time is that of all
-processes of the system, on average of the rounds; the rest of the time on the clock was waiting for a processor, so it
-grows with whatever else the machine does.
+`make bench-console SAVE=1` writes this page: {POLICIES} policies of {ENTRIES} entries and {ROUTES:,} SMTP Routes,
+pages asked for over HTTP as a browser does. Of a page the quickest of {ROUNDS} rounds counts. Processor time is that of
+all processes of the system, on average of the rounds; the rest of the time on the clock was waiting for a processor, so
+it grows with whatever else the machine does.
 
 | | Clock, ms | Processor, ms | Goal, ms |
 | --- | ---: | ---: | ---: |
