@@ -11,14 +11,15 @@ from django.utils import timezone
 from seg_console.delivery.broker import client
 from tdc.test_connection import run
 
+STEPS = (
+    {"step": "resolve", "ok": True, "seconds": 0.012, "text": "mx.intake.example (192.0.2.25:25)"},
+    {"step": "connect", "ok": True, "seconds": 0.034, "text": "mx.intake.example (192.0.2.25:25) from 10.0.0.5"},
+    {"step": "starttls", "ok": False, "seconds": 0.2, "text": "certificate verify failed: certificate has expired"},
+)
+
 
 def ended() -> UUID:
     """The key of a test that failed at the certificate, kept as a worker keeps it."""
-    steps = (
-        {"step": "resolve", "ok": True, "seconds": 0.012, "text": "mx.intake.example (192.0.2.25:25)"},
-        {"step": "connect", "ok": True, "seconds": 0.034, "text": "mx.intake.example (192.0.2.25:25) from 10.0.0.5"},
-        {"step": "starttls", "ok": False, "seconds": 0.2, "text": "certificate verify failed: certificate has expired"},
-    )
     until = timezone.now().isoformat()
     certificate = run.Certificate("CN=mx.intake.example", "CN=Some Authority,O=Somebody", until, is_valid=False)
     report = run.Report(
@@ -28,7 +29,7 @@ def ended() -> UUID:
         asked_at=time.time(),
         begun=True,
         ended=True,
-        steps=steps,
+        steps=STEPS,
         certificates=(certificate,),
     )
     key = uuid.uuid4()

@@ -30,7 +30,18 @@ MODULES = sorted(
 SPOKEN = {"alt", "aria-description", "aria-label", "aria-roledescription", "label", "placeholder", "title"}
 NOT_SHOWN = {"script", "style", "svg"}
 # The product's own name, what the protocol and the original call things, and what a person types as it stands.
-ALLOWED = ["SEG Console", "the.tdc.queue", "user@example.com", "list:", "MAIL FROM", "RCPT TO", "CLI", "GUI"]
+ALLOWED = [
+    "SEG Console",
+    "the.tdc.queue",
+    "user@example.com",
+    "list:",
+    "MAIL FROM",
+    "RCPT TO",
+    "CLI",
+    "GUI",
+    "Python",
+    "Django",
+]
 WORD = re.compile(r"[A-Za-z]{2,}")
 SENTENCE = re.compile(r"[A-Z][a-z]+(?: [A-Za-z]+)+|[A-Z][a-z]+[.!?:…]$")
 SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
