@@ -8,8 +8,11 @@ from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
+from tdc.document import CONNECTOR
+from tdc.models import ConnectorSettings, PolicyChoice
 from tests.browser import BROWSER_MARKS, sign_in, watched_page
 from tests.pages import person
+from tests.smtp_remote import authority
 
 POLICIES = "/mail-policies/incoming/"
 HISTORY = "/system-administration/configuration-history/"
@@ -145,3 +148,30 @@ def test_two_administrators_at_once_disjoint_changes_merge_and_colliding_ones_ar
     page.goto(HISTORY)
     expect(page.get_by_role("row").nth(1)).to_contain_text("mine")
     expect(page.get_by_role("row").nth(2)).to_contain_text("grace")
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_both_values_of_a_collision_are_in_the_window_however_long(
+    browser: Browser, live_server: LiveServer, admin: User, width: int
+) -> None:
+    def describe(user: User, address: str) -> None:
+        [choice] = PolicyChoice.objects.filter(configuration=pending.shown_to(user), mode="custom")
+        pending.submit(user, PolicyChoice.build(choice.policy_uid, mode="custom", address=address))
+        pending.submit(user, ConnectorSettings(uid=CONNECTOR.fixed_uid, ca_certificates=authority().pem + address))
+
+    grace = person(name="grace")
+    describe(admin, f"{'a' * 64}@{'m' * 60}.{'m' * 60}.example")
+    describe(grace, f"{'a' * 64}@{'t' * 60}.{'t' * 60}.example")
+    pending.commit(grace, "")
+    with watched_page(browser, live_server, viewport={"width": width, "height": 800}) as page:
+        sign_in(page, admin, to="/uncommitted-changes/")
+        commit(page, "mine")
+        collisions = page.get_by_role("region", name="Collisions")
+        expect(collisions).to_be_visible()
+        for value in ("mmm", "ttt"):
+            for cell in collisions.get_by_role("cell").filter(has_text=value).all():
+                box = cell.bounding_box()
+                assert box is not None
+                assert box["x"] + box["width"] <= width
+        scroller = collisions.locator(".scroll")
+        assert scroller.evaluate("it => it.scrollWidth - it.clientWidth") == 0
