@@ -6,7 +6,7 @@ It travels in the sign-in page itself and names its user. Never carried: files, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core import signing
 from django.http import HttpRequest
@@ -61,19 +61,6 @@ def unseal(text: str) -> Carried | None:
     except signing.BadSignature:
         return None
     return Carried(user_pk, url, tuple((name, value) for name, value in fields), tuple(left_out))
-
-
-def shown_fields(carried: Carried) -> list[dict[str, Any]]:
-    """Fields for a person to look at: a name in words, and the values that were sent under it."""
-    by_name: dict[str, list[str]] = {}
-    for name, value in carried.fields:
-        by_name.setdefault(name, []).append(value)
-    return [{"name": in_words(name), "values": values} for name, values in by_name.items()]
-
-
-def in_words(name: str) -> str:
-    """`message_intake_address` as `Message intake address`."""
-    return name.replace("_", " ").replace("-", " ").strip().capitalize()
 
 
 def is_secret(name: str) -> bool:

@@ -30,6 +30,7 @@ from seg_console.accounts.carried import Carried
 from seg_console.accounts.ended import Ended, ended_session, know
 from seg_console.accounts.forms import SignInForm
 from seg_console.accounts.models import End, User
+from seg_console.accounts.sent_fields import labels, shown_fields
 from seg_console.config.pending import pending_of
 from seg_console.ui.navigation import landing_page, title_of
 from seg_console.ui.requests import ConsoleRequest
@@ -162,7 +163,7 @@ def session_ended(request: HttpRequest) -> HttpResponseBase:
         "next": back,
         "carried": carried.seal(kept) if may_keep else "",
         "is_too_large": kept.is_too_large,
-        "left_out": [carried.in_words(name) for name in kept.left_out],
+        "left_out": labels(kept.url, kept.left_out),
     }
     response = render(request, "accounts/session_ended.html", context, status=422)
     # htmx wanted a region, and gets the whole page.
@@ -178,11 +179,10 @@ def submit_again(request: HttpRequest) -> HttpResponseBase:
         return redirect("accounts:home")
     if request.method != "POST":
         context = {
-            "url": kept.url,
             "page_title": title_of(kept.url),
-            "shown_fields": carried.shown_fields(kept),
+            "shown": shown_fields(kept.url, kept.fields),
             "fields": kept.fields,
-            "left_out": [carried.in_words(name) for name in kept.left_out],
+            "left_out": labels(kept.url, kept.left_out),
         }
         return render(request, "accounts/submit_again.html", context)
     del request.session[CARRIED]

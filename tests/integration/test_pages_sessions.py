@@ -28,12 +28,14 @@ from policies.models import IncomingMailPolicy
 from seg_console.accounts import carried, ended, sessions
 from seg_console.accounts.models import ConsoleSession, End, NetworkAccess, User
 from seg_console.accounts.roles import Role
+from seg_console.accounts.sent_fields import shown_fields
 from seg_console.audit.models import Act, Entry
 from seg_console.audit.views import ShownEntry
 from seg_console.config import pending, running
 from seg_console.delivery.tasks import housekeeping
 from seg_console.gateway.models import RecipientAccess
 from seg_console.ui.times import tracking_time
+from tdc.models import Mode
 from tests.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -403,6 +405,53 @@ def test_a_late_form_is_kept_shown_and_submitted_again_by_a_click_alone(client: 
     assert client.get(reverse("accounts:submit-again"))["Location"] == reverse("accounts:home")
 
 
+def _kept_page(client: Client, url: str, data: dict[str, Any], language: str = "en") -> str:
+    """Submit Again, after a late form and a new sign-in."""
+    kept = _hidden(_late(client, url, data).content.decode(), "carried")
+    User.objects.filter(username="ada").update(language=language)
+    answer = {"username": "ada", "password": PASSPHRASE, "carried": kept}
+    content = client.post(SIGN_IN, answer, follow=True).content.decode()
+    shown = re.search(r'<section class="box" aria-labelledby="kept-title">(.*?)</section>', content, re.DOTALL)
+    assert shown
+    return unescape(re.sub(r"\s*<[^>]*>\s*", "|", shown[1]))
+
+
+def test_what_was_kept_is_shown_as_its_form_says_it_in_the_readers_language(client: Client, user: User) -> None:
+    url = reverse("tdc:policy-choice", args=[policy_uid(user, "Finance")])
+    shown = _kept_page(client, url, {"mode": "custom", "address": "late@intake.example"}, "zh-hans")
+    with translation.override("zh-hans"):
+        for words in ("Threat Defense Connector", "Custom Message Intake Address", "Incoming Mail Policies"):
+            assert f"|{gettext(words)}|" in shown
+        assert f"|{Mode.CUSTOM.label}|" in shown
+    assert "|late@intake.example|" in shown
+    for internal in ("Mode", "custom", "address", url):
+        assert internal not in shown
+
+
+def test_rows_of_a_kept_form_are_numbered_and_its_inner_workings_are_not_shown(client: Client) -> None:
+    data = {
+        "domain": "late.example",
+        "host-TOTAL_FORMS": "3",
+        "host-INITIAL_FORMS": "0",
+        "host-0-host": "10.0.0.9",
+        "host-0-port": "25",
+        "host-1-host": "",
+        "add_row": "1",
+    }
+    shown = _kept_page(client, reverse("smtp-routes:add"), data)
+    for words in ("Receiving Domain", "late.example", "Destination (1)", "10.0.0.9", "Port (1)"):
+        assert f"|{words}|" in shown
+    assert "(2)" not in shown
+    assert "otal" not in shown
+    assert "1 value that is not shown here is kept" in shown
+
+
+def test_a_choice_without_words_is_counted_and_not_shown(user: User) -> None:
+    found = shown_fields(reverse("accounts:edit-preferences"), [("rows", "50"), ("time_zone", "Europe/Rome")])
+    assert found == ([("Number of Rows Displayed", ["50"])], 1)
+    assert shown_fields("/no/such/page/", [("a", "b")]) == ([], 1)
+
+
 def test_what_was_kept_can_be_dropped(client: Client, user: User) -> None:
     response = _late(client, reverse("configuration:abandon"), {})
     kept = _hidden(response.content.decode(), "carried")
@@ -440,7 +489,7 @@ def test_passphrases_tokens_and_files_are_never_carried(client: Client, user: Us
     }
     response = _late(client, reverse("configuration:file"), data)
     content = response.content.decode()
-    assert "choose or enter these again: Passphrase, Again, New password2, Upload." in content
+    assert "choose or enter these again: Passphrase, Again, New password2, From Local Computer." in content
     kept = carried.unseal(_hidden(content, "carried"))
     assert kept
     assert "my secret words" not in str(kept)
