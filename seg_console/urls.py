@@ -5,11 +5,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from policies.urls import address_lists, mail_policy_settings
 from seg_console.delivery.urls import bounce_profiles, destination_controls, dns_settings
 from seg_console.gateway.urls import certificates, host_access, listeners
+from seg_console.monitor.urls import services_overview
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("seg_console.accounts.urls")),
     path("help/", include("seg_console.help.urls")),
     path("", include("seg_console.config.urls")),
+    path("security-services/overview/", include((services_overview, "services"))),
     path("", include("tdc.urls")),
     path("monitor/", include("seg_console.monitor.urls")),
     path("mail-policies/incoming/", include("policies.urls")),

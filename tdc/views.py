@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -363,6 +364,7 @@ def _choice_page(
         "uid": uid,
         "policy_name": name,
         "form_url": reverse("tdc:policy-choice", args=[uid]),
+        "copies_to": _use(choices, uid, name).address,
         **_of_service(choices),
     }
     template = "tdc/policy_choice.html"
@@ -402,11 +404,13 @@ def _use(choices: Choices, uid: UUID, name: str) -> Use:
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
-    """The copies' queue as Delivery Status has it: its state, and how much waits and went."""
+    """The copies' queue as Delivery Status has it: its state as the last attempt found it, and how much waits and
+    went."""
 
     name: str
     state_class: str
     state_word: str
+    last_attempt_at: datetime | None
     waiting: int
     delivered: int
     dropped: int
@@ -426,6 +430,7 @@ def queue_line() -> QueueLine:
         name=QUEUE_NAME,
         state_class=state_class,
         state_word=word,
+        last_attempt_at=max((host.last_attempt_at for host in found.hosts if host.last_attempt_at), default=None),
         waiting=found.row.active_recipients,
         delivered=found.row.delivered_recipients,
         dropped=found.row.hard_bounced_recipients,

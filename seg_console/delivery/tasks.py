@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from seg_console.accounts import sessions
 from seg_console.audit import retention as audit_retention
-from seg_console.delivery import queue, stopping
+from seg_console.delivery import heartbeat, queue, stopping
 from seg_console.delivery.drain import run_drain
 from seg_console.mail import retention
 
@@ -26,8 +26,9 @@ def drain(queue_name: str) -> None:
 
 @shared_task(name="seg_console.delivery.tasks.sweep", ignore_result=True, time_limit=120)
 def sweep() -> None:
-    """Find what nudges and dead workers left behind."""
+    """Find what nudges and dead workers left behind, and note that it was done."""
     queue.sweep(timezone.now())
+    heartbeat.swept(timezone.now())
 
 
 @shared_task(name="seg_console.delivery.tasks.housekeeping", ignore_result=True, time_limit=600)

@@ -74,6 +74,7 @@ CHAPTERS = (
     Chapter(
         _("Security Services"),
         (
+            Topic("services-overview", ("services:",)),
             Topic(
                 "threat-defense-connector-settings",
                 ("tdc:settings", "tdc:edit-settings", "tdc:test-connection", "tdc:connection-test"),

@@ -142,6 +142,12 @@ def oldest() -> datetime | None:
     return Message.objects.order_by("received_at").values_list("received_at", flat=True).first()
 
 
+def newest_incoming() -> datetime | None:
+    """When the last message came in that tracking knows of."""
+    found = Message.objects.filter(direction=Message.Direction.INCOMING).order_by("-received_at")
+    return found.values_list("received_at", flat=True).first()
+
+
 def _matching(query: TrackingQuery) -> QuerySet[Message]:
     found = Message.objects.all()
     if query.since is not None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from seg_console.monitor import delivery, overview, tracking
+from seg_console.monitor import delivery, overview, services, tracking
 
 app_name = "monitor"
 urlpatterns = [
@@ -17,3 +17,5 @@ urlpatterns = [
     path("message-tracking/export/", tracking.export, name="message-tracking-export"),
     path("message-tracking/<int:mid>/", tracking.details, name="message-tracking-details"),
 ]
+
+services_overview = [path("", services.overview, name="overview")]

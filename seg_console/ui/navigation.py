@@ -134,6 +134,10 @@ TABS = (
         _("Security Services"),
         (
             Group(
+                _("Overview"),
+                (Page(_("Services Overview"), "services:overview", Privilege.VIEW_CONFIGURATION, ("services:",)),),
+            ),
+            Group(
                 _("Connectors"),
                 (
                     Page(

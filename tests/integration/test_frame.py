@@ -52,6 +52,7 @@ QUERIES = {
     "certificates:list": 9,
     "host-access:list": 8,
     "recipient-access:list": 9,
+    "services:overview": 10,
     "tdc:settings": 10,
     "trace:run": 5,
     "destination-controls:list": 8,

@@ -62,7 +62,7 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
         for row in _certificates(shown)
     ]
     own = own_chain()
-    rows.append(_row(_own_name(), described(own)[0] if own else None, now, is_used=not used))
+    rows.append(_row(own_name(), described(own)[0] if own else None, now, is_used=not used))
     return render(request, "gateway/certificates.html", {"rows": rows})
 
 
@@ -80,7 +80,7 @@ def show_own(request: ConsoleRequest) -> HttpResponse:
     chain = own_chain()
     if not chain:
         raise Http404
-    return _detail(request, _own_name(), chain, used=not _used(pending.shown_to(request.user)), uid=None)
+    return _detail(request, own_name(), chain, used=not _used(pending.shown_to(request.user)), uid=None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -162,7 +162,8 @@ def _detail(request: ConsoleRequest, name: str, chain: str, *, used: bool, uid: 
     return render(request, "gateway/certificate.html", context)
 
 
-def _own_name() -> str:
+def own_name() -> str:
+    """How the certificate is called that the listener uses where the configuration names none."""
     return _("Given by the environment") if settings.SEG_TLS_CERTIFICATE else _("The gateway's own")
 
 

@@ -1,0 +1,152 @@
+"""Security Services > Services Overview (seg-webui 2.2): what is on by the running configuration, and its state.
+
+Only what is recorded is shown; nothing is dialled, and Redis is the only one that is asked whether it answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from seg_console.accounts.roles import Privilege
+from seg_console.config import running
+from seg_console.config.document import Document
+from seg_console.delivery import heartbeat, status
+from seg_console.gateway.certificate import own_chain
+from seg_console.gateway.certificates import Described, described
+from seg_console.gateway.document import CERTIFICATES, LISTENER
+from seg_console.gateway.listener import INTERFACE
+from seg_console.gateway.views.certificates import own_name
+from seg_console.mail import tracking
+from seg_console.mail.summary import mail_summary
+from seg_console.ui import times
+from seg_console.ui.access import requires
+from seg_console.ui.requests import ConsoleRequest
+from tdc.kind import QUEUE_NAME
+from tdc.running import Reason, connector
+from tdc.views import queue_line
+
+HOUR = timedelta(hours=1)
+# The sweep goes round every 5 seconds; where every worker is busy it waits for the end of a drain, 20 seconds and more.
+LATE_AFTER = timedelta(seconds=60)
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state in a word, its colour as a CSS class, and what else is known of it."""
+
+    css_class: str
+    word: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerCertificate:
+    """What the listener proves its name with; `described` is None where nobody has made it yet."""
+
+    name: str
+    described: Described | None
+    is_over: bool
+    ends_soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Destinations that Delivery Status lists, the connector's queue left out. `down`: the first names of those."""
+
+    number: int
+    active_recipients: int
+    down_number: int
+    down: tuple[str, ...]
+
+    @property
+    def more(self) -> int:
+        return self.down_number - len(self.down)
+
+
+@require_safe
+@requires(Privilege.VIEW_CONFIGURATION)
+def overview(request: ConsoleRequest) -> HttpResponse:
+    now = timezone.now()
+    current = running.current()
+    redis, workers = redis_and_workers(now)
+    context: dict[str, Any] = {
+        "now": now,
+        "running_number": current.number,
+        "connector": current.value(connector),
+        "policies": current.value(policies_by_copying),
+        "queue": queue_line(),
+        "summary": mail_summary(now - HOUR),
+        "interface": INTERFACE,
+        "host": settings.SEG_SMTP_HOST,
+        "port": settings.SEG_SMTP_PORT,
+        "last_message_at": tracking.newest_incoming(),
+        "certificate": listener_certificate(current.document, now),
+        "destinations": _destinations(now),
+        "database": f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}",
+        "redis": redis,
+        "workers": workers,
+    }
+    return render(request, "monitor/services_overview.html", context)
+
+
+def policies_by_copying(document: Document) -> Counter[str]:
+    """How many policies, the Default Policy among them, copy to the default address, to a custom one, or not at all:
+    `default`, `custom`, `none`. Build with `Running.value`."""
+    found = connector(document)
+    kinds = {Reason.DEFAULT: "default", Reason.CUSTOM: "custom"}
+    uids = (*document.uids("incoming_mail_policies"), *document.uids("default_policy"))
+    return Counter(kinds.get(found.reason_for(uid), "none") for uid in uids)
+
+
+def listener_certificate(document: Document, now: datetime) -> ListenerCertificate:
+    """The certificate of the listener by a configuration; where that names none, the gateway's own."""
+    name = document[LISTENER].certificate
+    chosen = next((each for each in document[CERTIFICATES] if each.name.casefold() == name.casefold()), None)
+    chain = chosen.certificate if chosen else own_chain()
+    found = described(chain)[0] if chain else None
+    is_over, ends_soon = (found.is_over(now), found.ends_soon(now)) if found else (False, False)
+    return ListenerCertificate(chosen.name if chosen else own_name(), found, is_over, ends_soon)
+
+
+def redis_and_workers(now: datetime) -> tuple[State, State]:
+    """Whether Redis answers, and when a delivery worker last swept."""
+    try:
+        swept_at = heartbeat.last_sweep()
+    except heartbeat.Unanswered:
+        silent = State("bad", _("Does not answer"), _("Mail goes on; deliveries may begin a few seconds later."))
+        return silent, State("idle", _("Unknown"), _("Redis holds the workers' sign of life."))
+    return State("good", _("Answers")), _workers(swept_at, now)
+
+
+def _workers(swept_at: datetime | None, now: datetime) -> State:
+    if swept_at is None:
+        return State("idle", _("Unknown"), _("Not seen since Redis started."))
+    if now - swept_at > LATE_AFTER:
+        return State("bad", _("Not seen lately"), _("Last seen: %(time)s") % {"time": times.status_time(swept_at)})
+    seconds = max(0, int((now - swept_at).total_seconds()))
+    words = ngettext("Last seen %(n)d second ago", "Last seen %(n)d seconds ago", seconds)
+    return State("good", _("Running"), words % {"n": seconds})
+
+
+def _destinations(now: datetime) -> Destinations:
+    rows = [row for row in status.destinations(now) if row.destination != QUEUE_NAME]
+    down = [row.destination for row in rows if row.is_down]
+    return Destinations(
+        number=len(rows),
+        active_recipients=sum(row.active_recipients for row in rows),
+        down_number=len(down),
+        down=tuple(down[:MOST_NAMES]),
+    )
