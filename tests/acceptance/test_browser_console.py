@@ -70,7 +70,7 @@ def test_the_connector_is_set_up_by_keyboard_alone(page: Page) -> None:
 
 
 def test_menus_open_one_at_a_time_and_close_on_escape(page: Page) -> None:
-    monitor = page.locator("details.menu").filter(has_text="Overview")
+    monitor = page.locator("details.menu").filter(has_text="Delivery Status")
     policies = page.locator("details.menu").filter(has_text="Incoming Mail Policies")
     monitor.locator("summary").click()
     policies.locator("summary").click()
