@@ -19,7 +19,7 @@ from seg_console.accounts.ended import Ended
 from seg_console.accounts.models import End, User
 from seg_console.accounts.views import session_ended
 
-# A page that fetches itself anew says so in its address: nobody sits there (templates that refresh set it).
+# A page that fetches a part of itself without being told to says so in its address (templates that do set it).
 UNATTENDED = "unattended"
 
 Respond = Callable[[HttpRequest], HttpResponse]
@@ -55,6 +55,9 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]  # any answer will do, not only a redirect
         self, request: HttpRequest, view_func: Any
     ) -> HttpResponseBase:
+        if request.method == "POST" and UNATTENDED in request.GET:
+            # A region that follows what is typed. It stays as it is; what is to be kept is the form, when it is sent.
+            return HttpResponse(status=204)
         if request.method == "POST":
             return session_ended(request)
         return super().handle_no_permission(request, view_func)

@@ -50,6 +50,8 @@ def test_cancel_in_the_cell_puts_back_what_was_there_and_the_focus_with_it(page:
 def test_the_connector_is_set_up_by_keyboard_alone(page: Page) -> None:
     page.get_by_role("navigation", name="Main").get_by_text("Security Services").focus()
     page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="Services Overview")).to_be_focused()
+    page.keyboard.press("ArrowDown")
     expect(page.get_by_role("link", name="Threat Defense Connector Settings")).to_be_focused()
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Edit Settings…").focus()

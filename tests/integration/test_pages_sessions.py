@@ -552,6 +552,16 @@ def test_a_late_form_in_a_region_gets_the_whole_page(client: Client, user: User)
     assert kept.fields == (("mode", "custom"), ("address", "late@intake.example"))
 
 
+def test_a_region_that_follows_typing_stays_as_it_is_and_the_form_is_kept_when_it_is_sent(client: Client) -> None:
+    preview = f"{reverse('policies:preview')}?unattended=1"
+    response = _late(client, preview, {"at": "0"}, headers=htmx(reverse("policies:add")))
+    assert (response.status_code, response.content) == (204, b"")
+    response = client.post(reverse("policies:add"), {"name": "Late"})
+    kept = carried.unseal(_hidden(response.content.decode(), "carried"))
+    assert kept
+    assert kept.fields == (("name", "Late"),)
+
+
 def test_a_second_tab_that_found_the_end_first_takes_nothing_from_the_form(client: Client) -> None:
     _rest(client, 40 * MINUTE)
     client.get(PAGE)
