@@ -244,7 +244,7 @@ def test_a_policys_connector_page_leads_to_a_test_of_where_its_copies_go() -> No
     test = reverse("tdc:test-connection")
     for name, address in (("Finance", "id2%40intake.example"), ("Board", "id%40intake.example")):
         content = client.get(reverse("tdc:policy-choice", args=[policy_uid(user, name)])).content.decode()
-        assert f'<a href="{test}?address={address}">Test Connection…</a>' in content
+        assert f'<a class="button small" href="{test}?address={address}">Test Connection…</a>' in content
     pending.load_pending(user, full(threat_defense_connector={"enabled": False, "message_intake_address": ""}))
     content = client.get(reverse("tdc:policy-choice", args=[policy_uid(user, "Finance")])).content.decode()
     assert test not in content
