@@ -7,14 +7,22 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from policies.address_lists import check_member_entry, name_in
-from policies.matching import DEFAULT_POLICY_UID, DOCUMENTED_PRIORITIES, SenderHeader, check_entry
+from policies.matching import (
+    DEFAULT_POLICY_UID,
+    DOCUMENTED_PRIORITIES,
+    JoinWord,
+    RecipientMatchWord,
+    SenderHeader,
+    SenderMatchWord,
+    check_entry,
+)
 from policies.models import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
@@ -69,15 +77,15 @@ def _fitting(entries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
 
 
 class Senders(Shape):
-    match: Literal["any", "following", "not"] = "any"
+    match: SenderMatchWord = "any"
     entries: Entries = Field(default=(), validate_default=True)
 
     _fit = field_validator("entries")(_fitting)
 
 
 class Recipients(Shape):
-    match: Literal["any", "following"] = "any"
-    join: Literal["all", "any"] = "all"
+    match: RecipientMatchWord = "any"
+    join: JoinWord = "all"
     entries: Entries = Field(default=(), validate_default=True)
     except_: Entries = Field(default=(), alias="except")
 

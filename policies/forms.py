@@ -28,6 +28,7 @@ from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError, check_address
 from seg_console.mail.headers import first_mailbox
 from seg_console.mail.lines import visible
+from seg_console.ui.choices import choice_field
 
 SENDER, RECIPIENT = "sender", "recipient"
 MOST_MEMBERS = 100
@@ -174,8 +175,8 @@ class MemberForm(forms.Form):
         typed = {name: self[name].value() or "" for name in self.fields}
         read = {field: self._entries_field(field).parsed(str(typed[field])) for field in ENTRIES_FIELDS}
         for name in CHOICE_FIELDS:
-            choices = dict(cast(forms.ChoiceField, self.fields[name]).choices)  # type: ignore[arg-type]
-            typed[name] = typed[name] if typed[name] in choices else self.fields[name].initial
+            known = choice_field(self, name).valid_value(typed[name])
+            typed[name] = typed[name] if known else self.fields[name].initial
         self.cleaned_data = typed | {field: parsed.entries for field, parsed in read.items()}
         used = {
             "sender_entries": typed["sender_match"] != "any",
@@ -248,7 +249,7 @@ class PolicyForm(forms.Form):
         super().__init__(*args, **options)
         self._taken = {name.casefold() for _uid, name in others}
         choices = [(uid, f"{place} ({name})") for place, (uid, name) in enumerate(others, start=1)]
-        self.fields["before"].choices = [*choices, ("", _("Default Policy"))]  # type: ignore[attr-defined]
+        choice_field(self, "before").choices = [*choices, ("", _("Default Policy"))]
 
     def clean_name(self) -> str:
         name = " ".join(self.cleaned_data["name"].split())

@@ -35,6 +35,9 @@ DEFAULT_POLICY_NAME = "DEFAULT"
 """Its name in the mail log (mail-logs 5); pages call it "Default Policy"."""
 
 SenderHeader = Literal["envelope_sender", "from", "reply_to", "sender"]
+SenderMatchWord = Literal["any", "following", "not"]
+RecipientMatchWord = Literal["any", "following"]
+JoinWord = Literal["all", "any"]
 SENDER_HEADERS: tuple[SenderHeader, ...] = get_args(SenderHeader)
 """What may say who a message is from, in the order of `Senders`."""
 SenderPriorities = Sequence[Sequence[SenderHeader]]
@@ -60,7 +63,7 @@ class Senders(NamedTuple):
 class SenderCondition:
     """Who sends. `entries` are joined by OR; "not" negates the whole of it."""
 
-    match: Literal["any", "following", "not"] = "any"
+    match: SenderMatchWord = "any"
     entries: tuple[str, ...] = ()
 
 
@@ -68,8 +71,8 @@ class SenderCondition:
 class RecipientCondition:
     """Who receives; `except_` is "Following Recipients are Not", joined to the rest by AND."""
 
-    match: Literal["any", "following"] = "any"
-    join: Literal["all", "any"] = "all"
+    match: RecipientMatchWord = "any"
+    join: JoinWord = "all"
     entries: tuple[str, ...] = ()
     except_: tuple[str, ...] = ()
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from policies.address_lists import Lists, expanded
 from policies.document import MAIL_POLICY_SETTINGS
-from policies.matching import Member, Policy, PolicyTable, RecipientCondition, SenderCondition
+from policies.matching import (
+    JoinWord,
+    Member,
+    Policy,
+    PolicyTable,
+    RecipientCondition,
+    RecipientMatchWord,
+    SenderCondition,
+    SenderMatchWord,
+)
 from policies.models import AddressList, IncomingMailPolicy, MailPolicySettings, PolicyMember
 from seg_console.config.models import Configuration
 
@@ -69,11 +78,12 @@ def member_of(row: PolicyMember, lists: Lists | None = None) -> Member:
     def entries(of_row: Sequence[str]) -> tuple[str, ...]:
         return tuple(of_row) if lists is None else expanded(of_row, lists)
 
+    # A column is text to its type; a constraint of the table holds it to these words.
     return Member(
-        SenderCondition(match=row.sender_match, entries=entries(row.sender_entries)),  # type: ignore[arg-type]
+        SenderCondition(match=cast(SenderMatchWord, row.sender_match), entries=entries(row.sender_entries)),
         RecipientCondition(
-            match=row.recipient_match,  # type: ignore[arg-type]
-            join=row.recipient_join,  # type: ignore[arg-type]
+            match=cast(RecipientMatchWord, row.recipient_match),
+            join=cast(JoinWord, row.recipient_join),
             entries=entries(row.recipient_entries),
             except_=entries(row.recipient_except),
         ),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError, check_address
+from seg_console.ui.choices import choice_field
 from tdc.document import LONGEST_PEM, check_certificates
 from tdc.models import MOST_MESSAGES_PER_CONNECTION, Mode
 
@@ -59,7 +60,7 @@ class ChoiceForm(forms.Form):
     def __init__(self, *args: Any, is_default_policy: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         # The Default Policy has nothing to inherit.
-        self.fields["mode"].choices = [  # type: ignore[attr-defined]
+        choice_field(self, "mode").choices = [
             choice for choice in Mode.choices if not (is_default_policy and choice[0] == Mode.USE_DEFAULT)
         ]
 
@@ -187,4 +188,4 @@ class ConnectionTestForm(forms.Form):
     def __init__(self, *args: Any, addresses: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
         self.has_addresses = bool(addresses)
-        self.fields["address"].choices = [(address, address) for address in addresses]  # type: ignore[attr-defined]
+        choice_field(self, "address").choices = [(address, address) for address in addresses]

@@ -7,6 +7,9 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
+# Set in the environment of a request whose attempt came this far; a client's headers stand under names with HTTP_.
+PASSPHRASE_WAS_READ = "seg.passphrase_was_read"
+
 
 class AccountBackend(ModelBackend):
     """A locked account gets no session and keeps none: a running one ends at its next request.
@@ -17,7 +20,7 @@ class AccountBackend(ModelBackend):
     def authenticate(self, request: HttpRequest | None, *args: Any, **credentials: Any) -> Any:
         # Throttling stands before this backend: an attempt that it turns away never comes here.
         if request is not None:
-            request.passphrase_was_read = True  # type: ignore[attr-defined]  # asked by signing_in.was_throttled
+            request.META[PASSPHRASE_WAS_READ] = True
         return super().authenticate(request, *args, **credentials)
 
     def user_can_authenticate(self, user: Any) -> bool:

@@ -23,6 +23,8 @@ SALT = "seg_console.accounts.ended"
 KEPT_S = settings.SESSION_COOKIE_AGE + 24 * 3600
 # Beside the values of `End`: the browser still names the session, and nobody here remembers it.
 LOST = "lost"
+# In the environment of a request; a client's headers stand under names with HTTP_.
+KNOWN = "seg.ended_session"
 
 
 class Ended(NamedTuple):
@@ -57,13 +59,13 @@ class Ended(NamedTuple):
 
 def ended_session(request: HttpRequest) -> Ended | None:
     """The session that this browser had and has no more; None if somebody is signed in, or never was."""
-    found = getattr(request, "ended_session", None)
+    found = request.META.get(KNOWN)
     return found if isinstance(found, Ended) else None
 
 
 def know(request: HttpRequest, ended: Ended | None) -> None:
     """Say of this request what `ended_session` answers from now on."""
-    request.ended_session = ended  # type: ignore[attr-defined]  # read above
+    request.META[KNOWN] = ended
 
 
 def remember(response: HttpResponseBase, ended: Ended) -> None:

@@ -40,8 +40,8 @@ class SignInForm(AuthenticationForm):
         "inactive": _("Invalid username or passphrase."),
     }
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.fields["username"].label = _("Username")
         self.fields["password"].label = _("Passphrase")
 
@@ -53,7 +53,7 @@ class SignInForm(AuthenticationForm):
 
 
 class NewPassphraseForm(forms.Form):
-    """A passphrase for `owner`, typed twice; put by a subclass under its own fields.
+    """A passphrase typed twice; put by a subclass under its own fields, which says in its `clean` whose it is to be.
 
     `generated`: one to start from, which the fields then hold.
     """
@@ -68,22 +68,20 @@ class NewPassphraseForm(forms.Form):
             for name in ("passphrase", "again"):
                 self.fields[name].widget.render_value = True
 
-    def owner(self) -> User:
-        """Whose passphrase it is to be, as far as the form knows."""
-        raise NotImplementedError
-
-    def clean(self) -> dict[str, Any]:
+    def judged_for(self, owner: User) -> dict[str, Any]:
+        """The cleaned values, with an error beside a passphrase that was typed in two ways or that is too easily
+        guessed. `owner`: whose it is to be, as far as the form knows."""
         cleaned = self.cleaned_data
         chosen, again = cleaned.get("passphrase"), cleaned.get("again")
         if chosen is not None and again is not None and chosen != again:
             self.add_error("again", _("The two passphrases are not the same."))
         elif chosen:
-            self._judge(chosen)
+            self._judge(chosen, owner)
         return cleaned
 
-    def _judge(self, chosen: str) -> None:
+    def _judge(self, chosen: str, owner: User) -> None:
         try:
-            validate_password(chosen, self.owner())
+            validate_password(chosen, owner)
         except forms.ValidationError as error:
             self.add_error("passphrase", error)
 
@@ -110,9 +108,9 @@ class AddUserForm(NewPassphraseForm):
             raise forms.ValidationError(_("There is a user of this name already."))
         return name
 
-    def owner(self) -> User:
-        cleaned = self.cleaned_data
-        return User(username=cleaned.get("username", ""), full_name=cleaned.get("full_name", ""))
+    def clean(self) -> dict[str, Any]:
+        typed = self.cleaned_data
+        return self.judged_for(User(username=typed.get("username", ""), full_name=typed.get("full_name", "")))
 
 
 class EditUserForm(NewPassphraseForm):
@@ -136,8 +134,9 @@ class EditUserForm(NewPassphraseForm):
         for name in unwanted:
             del self.fields[name]
 
-    def owner(self) -> User:
-        return User(username=self.user.username, full_name=self.cleaned_data.get("full_name", ""))
+    def clean(self) -> dict[str, Any]:
+        full_name = self.cleaned_data.get("full_name", "")
+        return self.judged_for(User(username=self.user.username, full_name=full_name))
 
 
 class ChangePassphraseForm(NewPassphraseForm):
@@ -152,9 +151,6 @@ class ChangePassphraseForm(NewPassphraseForm):
         self.request = request
         super().__init__(*args, **options)
 
-    def owner(self) -> User:
-        return self.request.user
-
     @property
     def old_is_wrong(self) -> bool:
         return self.has_error("old", code="wrong")
@@ -167,7 +163,7 @@ class ChangePassphraseForm(NewPassphraseForm):
         return old
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        cleaned = self.judged_for(self.request.user)
         chosen = cleaned.get("passphrase")
         if chosen and chosen == cleaned.get("old"):
             self.add_error("passphrase", _("Choose another passphrase than the present one."))

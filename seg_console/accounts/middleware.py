@@ -52,15 +52,20 @@ class SessionEndMiddleware:
 class SignInRequiredMiddleware(LoginRequiredMiddleware):
     """Sends visitors to sign-in; a form that comes from a session that has ended is carried there."""
 
-    def handle_no_permission(  # type: ignore[override]  # any answer will do, not only a redirect
-        self, request: HttpRequest, view_func: Any
-    ) -> HttpResponseBase:
-        if request.method == "POST" and UNATTENDED in request.GET:
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[Any, Any],
+    ) -> HttpResponseBase | None:
+        to_sign_in = super().process_view(request, view_func, view_args, view_kwargs)
+        if to_sign_in is None or request.method != "POST":
+            return to_sign_in
+        if UNATTENDED in request.GET:
             # A region that follows what is typed. It stays as it is; what is to be kept is the form, when it is sent.
             return HttpResponse(status=204)
-        if request.method == "POST":
-            return session_ended(request)
-        return super().handle_no_permission(request, view_func)
+        return session_ended(request)
 
 
 class PreferencesMiddleware:

@@ -27,6 +27,7 @@ from seg_console.accounts.preferences import TIME_RANGES, language_of, remember_
 from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import Changed, record
+from seg_console.ui.choices import choice_field
 from seg_console.ui.navigation import pages_for
 from seg_console.ui.requests import ConsoleRequest
 
@@ -62,7 +63,7 @@ class PreferencesForm(forms.Form):
         kept = {"language": language_of(user), "time_range": time_range_of(user)}
         super().__init__(data, initial={name: getattr(user, name) for name in FIELDS} | kept)
         for name, choices in choices_for(user).items():
-            self.fields[name].choices = choices  # type: ignore[attr-defined]  # each of these is a list of choices
+            choice_field(self, name).choices = choices
 
 
 Choices = list[tuple[Any, Any]]

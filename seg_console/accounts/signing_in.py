@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from seg_console.accounts.backend import PASSPHRASE_WAS_READ
 from seg_console.accounts.document import account_settings
 from seg_console.accounts.models import User
 from seg_console.accounts.passphrases import has_expired
@@ -58,7 +59,7 @@ def failed(username: str, *, throttled: bool = False, now: datetime | None = Non
 
 def was_throttled(request: HttpRequest) -> bool:
     """Whether the attempt that this request made was turned away unread."""
-    return not getattr(request, "passphrase_was_read", False)
+    return PASSPHRASE_WAS_READ not in request.META
 
 
 def signed_out(user: User, *, now: datetime | None = None) -> None:

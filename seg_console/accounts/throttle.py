@@ -5,7 +5,7 @@ django-axes counts them and knows one limit; here are three (docs/decisions.md).
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from axes.attempts import get_cool_off_threshold
@@ -24,13 +24,20 @@ LOOSE_LIMIT = 20
 KNOWN_FOR = timedelta(days=90)
 
 
+class AxesRequest(HttpRequest):
+    """With what django-axes found out of the attempt."""
+
+    axes_ip_address: str | None
+    axes_attempt_time: datetime
+
+
 class Throttle(AxesDatabaseHandler):  # type: ignore[misc]  # the package has no types
     """The limit of a name and an address together is AXES_FAILURE_LIMIT; the loose ones hold for those who have not
     logged in from that address lately. An attempt that was turned away counts nowhere."""
 
-    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+    def get_failures(self, request: AxesRequest, credentials: dict[str, Any] | None = None) -> int:
         """The failures to hold against AXES_FAILURE_LIMIT; one that is reached elsewhere counts as that many."""
-        name, address = get_client_username(request, credentials) or "", request.axes_ip_address  # type: ignore[attr-defined]
+        name, address = get_client_username(request, credentials) or "", request.axes_ip_address
         by_name, by_address = Q(username=name), Q(ip_address=address)
         recent = AccessAttempt.objects.filter(attempt_time__gte=get_cool_off_threshold(request))
         failures = recent.filter(by_name | by_address).aggregate(
@@ -43,8 +50,8 @@ class Throttle(AxesDatabaseHandler):  # type: ignore[misc]  # the package has no
             return together
         return max(together, settings.AXES_FAILURE_LIMIT)
 
-    def _is_known(self, request: HttpRequest, name: str) -> bool:
+    def _is_known(self, request: AxesRequest, name: str) -> bool:
         """Whether this user has logged in from this address lately."""
-        since = request.axes_attempt_time - KNOWN_FOR  # type: ignore[attr-defined]
-        address = request.axes_ip_address or ""  # type: ignore[attr-defined]
+        since = request.axes_attempt_time - KNOWN_FOR
+        address = request.axes_ip_address or ""
         return Entry.objects.filter(username=name, act=Act.SIGN_IN, at__gte=since, address=address).exists()

@@ -14,6 +14,7 @@ from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError, check_address, check_domain
 from seg_console.mail.lines import printable, visible
 from seg_console.trace.engine import Question
+from seg_console.ui.choices import choice_field
 
 MOST_RECIPIENTS: Final = 100
 NAMED_ENTRIES: Final = 20
@@ -112,7 +113,7 @@ class TraceForm(forms.Form):
         choices = [(COMMITTED, _("Running configuration"))]
         if has_pending:
             choices.insert(0, (PENDING, _("With my pending changes")))
-        self.fields["configuration"].choices = choices  # type: ignore[attr-defined]
+        choice_field(self, "configuration").choices = choices
         self.fields["configuration"].initial = self._default
         self.content = b""
         self._given: bytes | None = None

@@ -1,4 +1,4 @@
-"""Requests as our views see them: signed in (the middleware lets no other through) and told of htmx."""
+"""Requests with what our middleware and backends put on them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,7 @@ from seg_console.accounts.models import User
 
 
 class ConsoleRequest(HttpRequest):
+    """As our views see it: signed in (the middleware lets no other through) and told of htmx."""
+
     user: User
     htmx: HtmxDetails

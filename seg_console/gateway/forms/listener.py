@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.gateway.models import BareLineEnds
+from seg_console.ui.choices import choice_field
 
 
 class ListenerForm(forms.Form):
@@ -47,4 +48,4 @@ class ListenerForm(forms.Form):
     def __init__(self, *args: Any, certificates: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
         choices = [("", _("The gateway's own")), *((name, name) for name in certificates)]
-        self.fields["certificate"].choices = choices  # type: ignore[attr-defined]
+        choice_field(self, "certificate").choices = choices
