@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.models import ConfigurationObject
+from seg_console.gateway.certificates import described
 from seg_console.gateway.host_access import ALL
 
 LONGEST_GROUP_NAME = 64
@@ -172,6 +173,17 @@ class Certificate(ConfigurationObject):
                 violation_error_message=_("A certificate of that name exists already."),
             ),
         ]
+
+    def display(self, field: str) -> str | tuple[str, ...]:
+        """As the base says; of the chain, each certificate's name, days of validity and fingerprint, since nobody reads
+        PEM text, and these read the same in every language."""
+        if field != "certificate" or not self.certificate:
+            return super().display(field)
+        return tuple(
+            f"{each.common_name or ', '.join(each.names)}, {each.valid_from.date()} – {each.valid_until.date()}, "
+            f"SHA-256 {each.fingerprint}"
+            for each in described(self.certificate)
+        )
 
 
 class BareLineEnds(models.TextChoices):

@@ -23,6 +23,7 @@ from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending, running
 from seg_console.config.secrets import MASK
+from seg_console.gateway.certificates import described
 from seg_console.gateway.models import Certificate
 from tests import running_configuration as configuration
 from tests.certificates import Made, encrypted, made
@@ -48,6 +49,14 @@ def files(one: Made, *, key: str = "") -> dict[str, Any]:
         "certificate": SimpleUploadedFile("chain.pem", (one.certificate + ROOT.certificate).encode()),
         "private_key": SimpleUploadedFile("key.pem", (key or one.key).encode()),
     }
+
+
+def in_words(*chain: Made) -> tuple[str, ...]:
+    found = [described(one.certificate)[0] for one in chain]
+    return tuple(
+        f"{one.common_name}, {one.valid_from:%Y-%m-%d} – {one.valid_until:%Y-%m-%d}, SHA-256 {one.fingerprint}"
+        for one in found
+    )
 
 
 def in_document(name: str, one: Made) -> dict[str, str]:
@@ -169,7 +178,7 @@ def test_a_listener_that_names_no_certificate_of_the_set_is_not_committed() -> N
     ]
 
 
-def test_differences_and_the_audit_log_only_say_that_a_key_changed(
+def test_differences_and_the_audit_log_say_what_a_chain_is_and_only_that_a_key_changed(
     user: User, listed: Certificate, client: Client
 ) -> None:
     pages = [client.get(reverse("configuration:uncommitted-changes")).content.decode()]
@@ -178,6 +187,7 @@ def test_differences_and_the_audit_log_only_say_that_a_key_changed(
     pages.append(client.get(reverse("configuration:uncommitted-changes")).content.decode())
     changes = {field.label: (field.old, field.new) for field in pending.pending_changes(user)[0].fields}
     assert changes["Private key"] == (MASK, "changed")
+    assert changes["Certificate chain"] == (in_words(FIRST, ROOT), in_words(SECOND, ROOT))
     client.post(reverse("configuration:commit"), {"comment": "newer"})
     pages.append(client.get(reverse("audit-log:search")).content.decode())
     pages.append(client.get(reverse("configuration:history-changes", args=[4])).content.decode())
@@ -185,6 +195,7 @@ def test_differences_and_the_audit_log_only_say_that_a_key_changed(
     pages += [entry.searchable for entry in Entry.objects.all()]
     for page in pages:
         assert_unseen(page, FIRST, SECOND)
+        assert "BEGIN" not in page
 
 
 def test_a_downloaded_configuration_masks_keys_and_cannot_be_loaded(listed: Certificate, client: Client) -> None:
