@@ -59,6 +59,7 @@ class Remote:
     most_open: int = 0
     taken: list[Taken] = field(default_factory=list)
     commands: list[list[str]] = field(default_factory=list)  # per connection
+    certificates: list[bytes | None] = field(default_factory=list)  # per handshake, what the client showed, in DER
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -164,6 +165,7 @@ class _Connection(asyncio.Protocol):
             return
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._remote.certificates.append(transport.get_extra_info("ssl_object").getpeercert(binary_form=True))
         self._secure, self._handshaking = True, False
         self.data_received(b"")
 
@@ -285,8 +287,11 @@ class Authority:
         *names: str,
         expired: bool = False,
         highest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+        asks_for: ssl.VerifyMode = ssl.CERT_NONE,
+        trusts: str = "",
     ) -> ssl.SSLContext:
-        """A server's context with a certificate for these names and addresses."""
+        """A server's context with a certificate for these names and addresses. `asks_for`: whether clients may or must
+        show one of their own, which leads to one of the PEM certificates `trusts`."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives: list[x509.GeneralName] = [
             x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
@@ -302,6 +307,9 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         context.maximum_version = highest
+        context.verify_mode = asks_for
+        if trusts:
+            context.load_verify_locations(cadata=trusts)
         return context
 
 

@@ -497,7 +497,13 @@ async def _encrypt(
         heard(Point.STARTTLS, f"{session.tls_protocol}, {session.tls_cipher}")
     # What was said in clear text is forgotten (RFC 3207 4.2).
     async with _conversation(Stage.GREETING, timeouts.greeting_s):
-        heard(Point.EHLO_AGAIN, _said(await _hello(client)))
+        try:
+            heard(Point.EHLO_AGAIN, _said(await _hello(client)))
+        except SMTPServerDisconnected as error:
+            # In TLS 1.3 a server looks at our certificate, or misses it, when our side of the handshake is over.
+            if isinstance(error.__cause__, ssl.SSLError):
+                raise _tls_error(_tls_text(error.__cause__), session.address) from error
+            raise
 
 
 async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, timeouts: Timeouts) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -280,6 +283,41 @@ def test_clear_text_only_where_it_may_be(
         else:
             send(remote, envelope(), tls=trusting(mode))
     assert [each.tls for each in remote.taken] == {"clear": [False], "tls": [True], "nothing": []}[taken]
+
+
+@contextmanager
+def one_that_asks_for_a_certificate(tls: ssl.SSLContext) -> Iterator[int]:
+    """A server for one connection, on a blocking socket, because asyncio closes without telling why. Its port."""
+
+    def serve() -> None:
+        client, _address = listening.accept()
+        with client, suppress(OSError):
+            for reply in (b"220 hello\r\n", b"250-remote.test\r\n250 STARTTLS\r\n"):
+                client.sendall(reply)
+                client.recv(1000)
+            client.sendall(b"220 go ahead\r\n")
+            with tls.wrap_socket(client.dup(), server_side=True, do_handshake_on_connect=False) as secured:
+                try:
+                    secured.do_handshake()
+                except ssl.SSLError:
+                    client.recv(1000)  # what is unread at the end would reset the connection, and the alert with it
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(5)
+
+
+@pytest.mark.parametrize("highest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_misses_our_certificate_fails_tls_and_tells_why(highest: ssl.TLSVersion, tmp_path: Path) -> None:
+    tls = authority().server(
+        tmp_path, "remote.test", highest=highest, asks_for=ssl.CERT_REQUIRED, trusts=authority().pem
+    )
+    with one_that_asks_for_a_certificate(tls) as port, pytest.raises(DialError) as caught:
+        send(Remote(port), tls=trusting(TlsMode.REQUIRED_VERIFY))
+    assert caught.value.outcome.failure is Failure.TLS
+    assert "ALERT" in caught.value.outcome.details
 
 
 @pytest.mark.parametrize(
