@@ -181,6 +181,7 @@ def test_the_default_row_is_made_by_its_first_change_and_cannot_be_deleted(user:
         "tls": "required",
         "bounce_profile": "Patient",
         "max_connections": "40",
+        "max_messages_per_connection": "50",
     }
     client.post(url, data)
     (default,) = [row for row in section(user, "destination_controls") if row["domain"] == "ALL"]
@@ -189,6 +190,21 @@ def test_the_default_row_is_made_by_its_first_change_and_cannot_be_deleted(user:
     assert client.get(reverse("destination-controls:delete", args=[uid])).status_code == 404
     assert client.get(reverse("destination-controls:edit", args=[uid]))["Location"] == url
     assert client.get(url).context["form"]["bounce_profile"].value() == "Patient"
+
+
+def test_the_default_row_has_real_numbers_and_nothing_to_follow(user: User, client: Client) -> None:
+    url = reverse("destination-controls:edit-default")
+    shown = client.get(url)
+    form = shown.context["form"]
+    numbers = ("max_connections", "max_messages_per_connection")
+    assert [(form[name].value(), form[name].help_text) for name in numbers] == [(500, "1 to 1000."), (50, "1 to 1000.")]
+    assert "Default (" not in shown.content.decode()
+    assert "Default (500)" in said(client, reverse("destination-controls:add"))
+    data = {"ip_preference": "ipv4_preferred", "recipients": "none", "tls": "preferred", "bounce_profile": "Default"}
+    refused = client.post(url, data | {"max_connections": "40", "max_messages_per_connection": ""})
+    assert refused.status_code == 422
+    assert refused.context["form"].errors == {"max_messages_per_connection": ["This field is required."]}
+    assert pending.pending_of(user) is None
 
 
 @pytest.mark.parametrize(

@@ -94,17 +94,22 @@ class ControlForm(forms.Form):
             ("max_connections", MOST_CONNECTIONS),
             ("max_messages_per_connection", MOST_MESSAGES_PER_CONNECTION),
         ):
-            self._explain(name, use_default(getattr(default, name)), most)
+            self._explain(name, getattr(default, name), most)
 
     def _choices(self, choices: Sequence[tuple[str, Any]], default: str) -> list[tuple[str, Any]]:
         if self.is_default:
             return [choice for choice in choices if choice[0] != USE_DEFAULT]
         return [(value, use_default(default) if value == USE_DEFAULT else label) for value, label in choices]
 
-    def _explain(self, name: str, default: str, most: int) -> None:
+    def _explain(self, name: str, default: int, most: int) -> None:
         field = self.fields[name]
-        field.widget.attrs["placeholder"] = default
-        field.help_text = _now("1 to %(most)s. Empty: %(default)s.") % {"most": most, "default": default}
+        if self.is_default:
+            field.required = True
+            field.help_text = _now("1 to %(most)s.") % {"most": most}
+            return
+        followed = use_default(default)
+        field.widget.attrs["placeholder"] = followed
+        field.help_text = _now("1 to %(most)s. Empty: %(default)s.") % {"most": most, "default": followed}
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -162,12 +167,12 @@ def initial_of(row: DestinationControl | None) -> dict[str, Any]:
     }
 
 
-def initial_of_default(present: Control, row: DestinationControl | None) -> dict[str, Any]:
-    """The default row says what holds; numbers that it leaves to the built-in values stay empty."""
+def initial_of_default(present: Control) -> dict[str, Any]:
+    """The default row says what holds, also where it leaves something to the built-in values."""
     return {
         "ip_preference": str(present.ip_preference),
-        "max_connections": row.max_connections if row else None,
-        "max_messages_per_connection": row.max_messages_per_connection if row else None,
+        "max_connections": present.max_connections,
+        "max_messages_per_connection": present.max_messages_per_connection,
         "recipients": LIMITED if present.max_recipients else NO_LIMIT,
         "max_recipients": present.max_recipients or None,
         "recipients_minutes": present.recipients_minutes,

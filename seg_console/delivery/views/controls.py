@@ -102,7 +102,7 @@ def edit_default(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     row = _default_row(shown)
     data = request.POST if request.method == "POST" else None
-    initial = initial_of_default(default_control(row), row)
+    initial = initial_of_default(default_control(row))
     form = ControlForm(data, initial=initial, default=Control(), profiles=_profiles(shown), is_default=True)
     return _answer(request, form, row, title=_("Edit Default Destination Controls"))
 
