@@ -11,7 +11,7 @@ from seg_console.config import running
 from seg_console.delivery.connections import Limits
 from seg_console.delivery.kinds import Claimed, Terms, Timeouts
 from seg_console.delivery.rules import RetryRules
-from seg_console.delivery.running import controls
+from seg_console.delivery.running import client_certificate, controls
 from seg_console.delivery.tls import TlsDemand, TlsMode
 from seg_console.mail.headers import read_headers
 from tdc.journal import JournalReport, journal_copy, outer_message_id
@@ -44,8 +44,8 @@ class ConnectorKind:
         return RULES
 
     def terms(self, domain: str) -> Terms:
-        """The connector demands TLS itself and waits for nobody: Destination Controls only limit the connections and
-        say which addresses are tried."""
+        """The connector demands TLS itself and waits for nobody: Destination Controls only limit the connections, and
+        say which addresses are tried and which certificate is shown."""
         configuration = running.current()
         connector_settings = configuration.value(connector)
         control = configuration.value(controls).for_domain(domain)
@@ -55,7 +55,8 @@ class ConnectorKind:
             messages_per_connection=connector_settings.messages_per_connection,
         )
         mode = TlsMode.REQUIRED_VERIFY if connector_settings.verify else TlsMode.REQUIRED
-        return Terms(limits=limits, tls=TlsDemand(mode, connector_settings.ca), ip=control.ip_preference)
+        tls = TlsDemand(mode, connector_settings.ca, shows=configuration.value(client_certificate))
+        return Terms(limits=limits, tls=tls, ip=control.ip_preference)
 
     def sender(self, claimed: Claimed) -> str:
         return ""

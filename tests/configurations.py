@@ -104,6 +104,7 @@ FULL: dict[str, Any] = {
             "bounce_profile": "Patient",
         }
     ],
+    "destination_control_settings": {"certificate": ""},
     "listener": {
         "max_message_size": 20_000_000,
         "max_recipients": 50,
@@ -315,6 +316,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "recipient_access": _access,
         "smtp_routes": _by_domain(_routes),
         "destination_controls": _by_domain(_controls),
+        "destination_control_settings": st.just({"certificate": ""}),
         "listener": st.fixed_dictionaries(
             {
                 "max_message_size": st.integers(1024, 104_857_600),

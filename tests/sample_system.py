@@ -83,6 +83,7 @@ def documented() -> dict[str, Any]:
             for name, one in (("Mail 2026", made("mx.corp.example")), ("Renewed", made("mx.corp.example", days=20)))
         ],
         "listener": {"certificate": "Mail 2026"},
+        "destination_control_settings": {"certificate": "Mail 2026"},
         "host_access": [
             {
                 "name": "ALLOWED_LIST",

@@ -43,6 +43,7 @@ PLACES = (
     Place("recipient_access", "recipient-access:list", "recipient-access:edit"),
     Place("smtp_routes", "smtp-routes:list", "smtp-routes:edit"),
     Place("destination_controls", "destination-controls:list", "destination-controls:edit"),
+    Place("destination_control_settings", "destination-controls:edit-global-settings"),
     Place("bounce_profiles", "bounce-profiles:list", "bounce-profiles:edit"),
     Place("bounce_profile", "bounce-profiles:edit-default"),
     Place("dns", "dns:edit-settings"),

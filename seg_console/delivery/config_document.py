@@ -1,4 +1,5 @@
-"""The sections `smtp_routes`, `destination_controls`, `bounce_profile`, `bounce_profiles` and `dns`."""
+"""The sections `smtp_routes`, `destination_controls`, `destination_control_settings`, `bounce_profile`,
+`bounce_profiles` and `dns`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Shape
 from seg_console.delivery.config_models import (
     DEFAULT_PROFILE,
+    LONGEST_CERTIFICATE_NAME,
     LONGEST_NAME,
     MOST_CONNECTIONS,
     MOST_MESSAGES_PER_CONNECTION,
@@ -22,6 +24,7 @@ from seg_console.delivery.config_models import (
     MOST_RECIPIENTS,
     BounceProfile,
     DestinationControl,
+    DestinationControlSettings,
     DnsSettings,
     NamedBounceProfile,
     SmtpRoute,
@@ -104,6 +107,12 @@ class Control(Shape):
     bounce_profile: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
 
 
+class ControlSettings(Shape):
+    """`certificate` names one of the certificates, which the way in keeps and checks this name against; "" is none."""
+
+    certificate: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME)] = ""
+
+
 class Bounces(Shape):
     """Times in seconds."""
 
@@ -136,6 +145,9 @@ class Dns(Shape):
 
 SMTP_ROUTES = ListSection("smtp_routes", Route, SmtpRoute, place=50, identity="domain", most=MOST_ROUTES)
 DESTINATION_CONTROLS = ListSection("destination_controls", Control, DestinationControl, place=60, identity="domain")
+DESTINATION_CONTROL_SETTINGS = ObjectSection(
+    "destination_control_settings", ControlSettings, DestinationControlSettings, place=65
+)
 BOUNCE_PROFILE = ObjectSection("bounce_profile", Bounces, BounceProfile, place=80)
 BOUNCE_PROFILES = ListSection(
     "bounce_profiles", NamedBounces, NamedBounceProfile, place=85, identity="name", most=1_000
@@ -145,7 +157,14 @@ DNS = ObjectSection("dns", Dns, DnsSettings, place=90)
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
-    for section in (SMTP_ROUTES, DESTINATION_CONTROLS, BOUNCE_PROFILE, BOUNCE_PROFILES, DNS):
+    for section in (
+        SMTP_ROUTES,
+        DESTINATION_CONTROLS,
+        DESTINATION_CONTROL_SETTINGS,
+        BOUNCE_PROFILE,
+        BOUNCE_PROFILES,
+        DNS,
+    ):
         registry.register(section)
     registry.check_together((DESTINATION_CONTROLS.key, BOUNCE_PROFILES.key), _profiles_exist)
 

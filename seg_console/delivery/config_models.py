@@ -18,6 +18,7 @@ MOST_MESSAGES_PER_CONNECTION = 1_000
 MOST_RECIPIENTS = 1_000_000
 MOST_MINUTES = 60
 LONGEST_NAME = 60
+LONGEST_CERTIFICATE_NAME = 64
 # What a destination says that follows the Default profile whatever the default row says.
 DEFAULT_PROFILE = "Default"
 
@@ -146,6 +147,22 @@ class DestinationControl(ConfigurationObject):
 
     def display_name(self) -> str:
         return _now("Default") if self.domain == ALL else self.domain
+
+
+class DestinationControlSettings(ConfigurationObject):
+    """Mail Policies > Destination Controls, Global Settings (seg-webui 8.1). One row in every set.
+
+    `certificate` is the name of one of the certificates, shown to every server that asks for one; "" shows none.
+    """
+
+    certificate = models.CharField(_("Certificate"), max_length=LONGEST_CERTIFICATE_NAME, blank=True)
+
+    class Meta:
+        verbose_name = _("Destination Controls Global Settings")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="delivery_destinationcontrolsettings_one"),
+        ]
 
 
 class BounceRules(ConfigurationObject):

@@ -11,7 +11,7 @@ from seg_console.delivery.connections import Limits
 from seg_console.delivery.enqueue import DeliverySpec
 from seg_console.delivery.kinds import Claimed, Terms, Timeouts
 from seg_console.delivery.rules import RetryRules, ordinary_rules
-from seg_console.delivery.running import bounce_profiles, controls
+from seg_console.delivery.running import bounce_profiles, client_certificate, controls
 from seg_console.delivery.tls import TlsDemand
 from seg_console.mail.addresses import domain_of
 
@@ -55,13 +55,15 @@ class OrdinaryKind:
         )
 
     def terms(self, domain: str) -> Terms:
-        control = running.current().value(controls).for_domain(domain)
+        configuration = running.current()
+        control = configuration.value(controls).for_domain(domain)
         limits = Limits(
             least=1,
             most=control.max_connections,
             messages_per_connection=control.max_messages_per_connection,
         )
-        return Terms(limits=limits, tls=TlsDemand(control.tls), ip=control.ip_preference, rate=control.rate)
+        tls = TlsDemand(control.tls, shows=configuration.value(client_certificate))
+        return Terms(limits=limits, tls=tls, ip=control.ip_preference, rate=control.rate)
 
     def sender(self, claimed: Claimed) -> str:
         return claimed.envelope_sender

@@ -16,7 +16,7 @@ from seg_console.delivery.kinds import Terms, Timeouts
 from seg_console.delivery.nexthop import LookupFailed, Resolver, Routes
 from seg_console.delivery.outcome import Failure, Outcome, Stage
 from seg_console.delivery.session import Address, DialError, Envelope, Point, Session, dial
-from seg_console.delivery.tls import TlsDemand, TlsMode
+from seg_console.delivery.tls import TlsMode
 
 WHOLE_S: Final = 30.0
 # Of a dial that only fetches the certificates that were refused.
@@ -150,7 +150,7 @@ class Rehearsal:
                 session = await dial(
                     address,
                     hostname=self._plan.hostname,
-                    tls=TlsDemand(TlsMode.REQUIRED, demand.ca_certificates),
+                    tls=replace(demand, mode=TlsMode.REQUIRED),
                     server_name=self._server_name(address),
                     timeouts=replace(self._plan.timeouts, connect_s=LOOK_S, greeting_s=LOOK_S),
                     heard=lambda point, text: None,

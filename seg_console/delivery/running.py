@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seg_console.config import registry
 from seg_console.config.document import Document
 from seg_console.delivery.config_document import (
     BOUNCE_PROFILE,
     BOUNCE_PROFILES,
+    DESTINATION_CONTROL_SETTINGS,
     DESTINATION_CONTROLS,
     DNS,
     SMTP_ROUTES,
@@ -19,7 +21,7 @@ from seg_console.delivery.config_document import Control as ControlShape
 from seg_console.delivery.config_models import ALL, DEFAULT_PROFILE, DestinationControl
 from seg_console.delivery.kinds import IpPreference, RecipientRate
 from seg_console.delivery.nexthop import DnsServer, RouteHost, route_for
-from seg_console.delivery.tls import TlsMode
+from seg_console.delivery.tls import ClientCertificate, TlsMode
 
 
 class Routes(Mapping[str, tuple[RouteHost, ...]]):
@@ -97,6 +99,17 @@ def routes(configuration: Document) -> Routes:
 
 def controls(configuration: Document) -> Controls:
     return Controls(configuration[DESTINATION_CONTROLS])
+
+
+def client_certificate(configuration: Document) -> ClientCertificate | None:
+    """What every delivery shows to a server that asks for a certificate; None: nothing."""
+    name = configuration[DESTINATION_CONTROL_SETTINGS].certificate.casefold()
+    if not name:
+        return None
+    # The certificates belong to the way in, which stands above; here they are known by their key in the document.
+    known = configuration.plain(registry.section("certificates"))
+    chosen = next((each for each in known if each["name"].casefold() == name), None)
+    return ClientCertificate(chosen["certificate"], chosen["private_key"]) if chosen else None
 
 
 class BounceProfiles:

@@ -1,11 +1,15 @@
-"""TLS towards other servers: what a destination demands, and one context per process for each such demand."""
+"""TLS towards other servers: what a destination demands, who we say we are, and one context per process for each."""
 
 from __future__ import annotations
 
+import logging
 import ssl
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+
+logger = logging.getLogger(__name__)
 
 
 class TlsMode(StrEnum):
@@ -18,11 +22,20 @@ class TlsMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What a server that asks for a certificate is shown, as PEM texts; the chain begins with our own certificate."""
+
+    chain: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TlsDemand:
-    """`ca_certificates`: PEM text of authorities trusted besides the system's."""
+    """`ca_certificates`: PEM text of authorities trusted besides the system's. `shows`: None for no certificate."""
 
     mode: TlsMode
     ca_certificates: str = ""
+    shows: ClientCertificate | None = field(default=None, repr=False)
 
     @property
     def required(self) -> bool:
@@ -42,7 +55,27 @@ def context_for(demand: TlsDemand) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if demand.ca_certificates.strip():
         context.load_verify_locations(cadata=demand.ca_certificates)
+    if demand.shows:
+        _show(demand.shows, context)
     return context
+
+
+def load_pair(context: ssl.SSLContext, *, chain: str, key: str) -> None:
+    """Give a context a certificate chain and its key, PEM texts. Raises ssl.SSLError when OpenSSL refuses them."""
+    # OpenSSL reads files alone; this one is the owner's to read and gone before anybody else could look.
+    with tempfile.NamedTemporaryFile(prefix="certificate.") as file:
+        file.write(f"{key.strip()}\n{chain.strip()}\n".encode())
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
+def _show(shown: ClientCertificate, context: ssl.SSLContext) -> None:
+    """A pair is tried before it is committed. Should another OpenSSL refuse it one day, mail goes on without it: few
+    servers ask for a certificate."""
+    try:
+        load_pair(context, chain=shown.chain, key=shown.key)
+    except ssl.SSLError as error:
+        logger.error("deliveries show no certificate, OpenSSL refuses the one chosen: %s", error.reason or error)
 
 
 def chain_of(secured: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -21,6 +21,7 @@ destination_controls = [
     path("default/", controls.edit_default, name="edit-default"),
     path("export/", controls.export_table, name="export"),
     path("import/", controls.import_table, name="import"),
+    path("global-settings/", controls.edit_global_settings, name="edit-global-settings"),
     path("<uuid:uid>/", controls.edit, name="edit"),
     path("<uuid:uid>/delete/", controls.delete, name="delete"),
 ]

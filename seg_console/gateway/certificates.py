@@ -1,4 +1,4 @@
-"""Certificates for the listener: what a PEM file holds, and whether a chain and a key can be used together.
+"""Certificates for TLS: what a PEM file holds, and whether a chain and a key can be used together.
 
 Sources: RFC 5280 (certificates), RFC 8446 4.4.2 (order of the chain: the server's own first, each certifying the one
 before it).
@@ -7,21 +7,20 @@ before it).
 from __future__ import annotations
 
 import ssl
-import tempfile
 import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
-from django.conf import settings
 from django.utils.translation import gettext as _
+
+from seg_console.delivery.tls import load_pair
 
 LONGEST_PEM = 200_000
 LEAST_RSA_BITS = 2048
@@ -79,6 +78,16 @@ def check_pair(chain: str, key: str) -> None:
             )
 
 
+def check_taken(chain: str, key: str) -> None:
+    """Whether the OpenSSL of this system takes a pair that `check_pair` found right: what it has against one, such as
+    a signature that is too weak, it says only when it is to use it. Raises ValueError with a sentence."""
+    try:
+        server_context(chain, key)
+    except ssl.SSLError as error:
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        raise ValueError(_("OpenSSL refuses this certificate: %(reason)s.") % {"reason": reason}) from error
+
+
 def certificates_alone(text: str) -> str:
     """The certificates of a PEM text in their order, without anything else that stands there. Raises ValueError with a
     sentence."""
@@ -117,18 +126,8 @@ def server_context(chain: str, key: str) -> ssl.SSLContext:
     """A context for STARTTLS, TLS 1.2 or newer (RFC 8996), the same one for the same pair. Raises ssl.SSLError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # OpenSSL reads files alone; this one is the owner's to read and gone before anybody else could look.
-    with tempfile.NamedTemporaryFile(dir=_folder(), prefix=".certificate.") as file:
-        file.write(f"{key.strip()}\n{chain.strip()}\n".encode())
-        file.flush()
-        context.load_cert_chain(file.name)
+    load_pair(context, chain=chain, key=key)
     return context
-
-
-def _folder() -> Path:
-    folder: Path = settings.SEG_DATA_DIR / "tls"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _certificates(chain: str) -> list[x509.Certificate]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.config.secrets import check_no_mask
+from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
+from seg_console.delivery.config_models import LONGEST_CERTIFICATE_NAME
 from seg_console.gateway import certificates, models
 from seg_console.gateway.host_access import ALL, check_entry
 from seg_console.gateway.models import (
@@ -26,7 +29,6 @@ from seg_console.gateway.models import (
     GROUP_NAME_PATTERN,
     GROUP_NAME_RULE,
     LAST_POSITION,
-    LONGEST_CERTIFICATE_NAME,
     LONGEST_COMMENT,
     LONGEST_GROUP_NAME,
     LONGEST_RESPONSE,
@@ -259,11 +261,21 @@ def register() -> None:
     registry.register(HOST_ACCESS)
     registry.register(RECIPIENT_ACCESS)
     registry.register(LISTENER)
-    registry.check_together((CERTIFICATES.key, LISTENER.key), _check_certificate_of_listener)
+    for user in (LISTENER.key, DESTINATION_CONTROL_SETTINGS.key):
+        registry.check_together((CERTIFICATES.key, user), partial(_check_certificate_of, user))
 
 
-def _check_certificate_of_listener(known: list[Plain], listener: Plain) -> Iterator[Problem]:
-    name = str(listener.get("certificate", ""))
-    if name and name.casefold() not in {str(each["name"]).casefold() for each in known}:
+def _check_certificate_of(user: str, known: list[Plain], settings: Plain) -> Iterator[Problem]:
+    """`user`: the section whose settings name a certificate. It must be there, and OpenSSL must take it."""
+    name = str(settings.get("certificate", ""))
+    if not name:
+        return
+    chosen = next((each for each in known if str(each["name"]).casefold() == name.casefold()), None)
+    if chosen is None:
         message = _("there is no certificate %(name)s.") % {"name": visible(name)}
-        yield Problem(path_of(LISTENER.key, "certificate"), message)
+        yield Problem(path_of(user, "certificate"), message)
+        return
+    try:
+        certificates.check_taken(chosen["certificate"], chosen["private_key"])
+    except ValueError as error:
+        yield Problem(path_of(user, "certificate"), str(error))

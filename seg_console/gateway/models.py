@@ -11,11 +11,11 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.models import ConfigurationObject
+from seg_console.delivery.config_models import LONGEST_CERTIFICATE_NAME
 from seg_console.gateway.certificates import described
 from seg_console.gateway.host_access import ALL
 
 LONGEST_GROUP_NAME = 64
-LONGEST_CERTIFICATE_NAME = 64
 CERTIFICATE_NAME_PATTERN = r"[\w.-]+(?: [\w.-]+)*"
 CERTIFICATE_NAME_RULE = _("Use letters, digits, dots, hyphens, underscores and single spaces.")
 LONGEST_COMMENT = 200

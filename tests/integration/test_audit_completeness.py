@@ -75,6 +75,7 @@ ACTS: dict[str, Act] = {
     "destination-controls:add": Act.SUBMIT,
     "destination-controls:edit": Act.SUBMIT,
     "destination-controls:edit-default": Act.SUBMIT,
+    "destination-controls:edit-global-settings": Act.SUBMIT,
     "destination-controls:delete": Act.SUBMIT,
     "destination-controls:import": Act.SUBMIT,
     "smtp-routes:add": Act.SUBMIT,

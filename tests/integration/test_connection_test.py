@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,10 +19,11 @@ from redis import Redis
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
-from seg_console.config import pending
+from seg_console.config import document, pending
 from seg_console.delivery.models import Delivery
 from tdc.models import ConnectorSettings
 from tdc.test_connection import run
+from tests.certificates import der, in_document, made
 from tests.deliveries import configure, route
 from tests.pages import htmx, person, signed_in
 from tests.smtp_remote import Action, Remote, authority, smtp_remote
@@ -119,6 +121,25 @@ def test_every_step_is_told_with_what_the_server_said(sent: Sent, intake: Remote
     assert report.certificates[0].is_valid
     assert (intake.taken, intake.counts["DATA"]) == ([], 0)
     assert intake.commands[0][-3:] == ["RCPT TO:<id@intake.example>", "RSET", "QUIT"]
+
+
+def test_an_intake_that_asks_for_a_certificate_sees_the_one_of_the_set_in_hand(
+    sent: Sent, user: User, tmp_path: Path
+) -> None:
+    own = made("gw1.corp.example")
+    tls = authority().server(tmp_path, "intake.example", asks_for=ssl.CERT_REQUIRED, trusts=own.certificate)
+    with smtp_remote(tls=tls) as remote:
+        configured(remote.port)
+        assert not outcome_of(sent).succeeded
+        content = document.dump(pending.committed())
+        content["certificates"] = [in_document("Outgoing", own)]
+        content["destination_control_settings"] = {"certificate": "Outgoing"}
+        pending.load_pending(user, content)
+        run.ask(INTAKE, configuration=pending.shown_to(user), sends_copy=False)
+        report = run.found(sent.begin())
+    assert report is not None
+    assert report.succeeded
+    assert remote.certificates == [der(own)]
 
 
 def test_a_test_copy_is_one_marked_journal_copy_and_no_delivery(sent: Sent, intake: Remote) -> None:

@@ -26,7 +26,7 @@ from seg_console.config.secrets import MASK
 from seg_console.gateway.certificates import described
 from seg_console.gateway.models import Certificate
 from tests import running_configuration as configuration
-from tests.certificates import Made, encrypted, made
+from tests.certificates import Made, der, encrypted, in_document, made, signed_with_sha1
 from tests.configurations import full
 from tests.listening import listening
 from tests.pages import configured, person, signed_in
@@ -35,6 +35,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No direc
 
 ROOT = made("Test Root")
 FIRST, SECOND = made("mx.corp.example", issuer=ROOT), made("mx2.corp.example", issuer=ROOT)
+WEAK = signed_with_sha1()
 LISTENER = {
     "max_message_size": "2048",
     "max_recipients": "7",
@@ -42,6 +43,10 @@ LISTENER = {
     "max_connections_per_client": "3",
     "bare_line_ends": "clean",
 }
+
+
+def pem(text: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile("file.pem", text.encode())
 
 
 def files(one: Made, *, key: str = "") -> dict[str, Any]:
@@ -57,10 +62,6 @@ def in_words(*chain: Made) -> tuple[str, ...]:
         f"{one.common_name}, {one.valid_from:%Y-%m-%d} – {one.valid_until:%Y-%m-%d}, SHA-256 {one.fingerprint}"
         for one in found
     )
-
-
-def in_document(name: str, one: Made) -> dict[str, str]:
-    return {"name": name, "certificate": one.certificate, "private_key": one.key}
 
 
 @pytest.fixture
@@ -97,10 +98,10 @@ def test_a_certificate_is_uploaded_and_shown_without_its_key(listed: Certificate
         assert "Mail 2026" in content
         assert_unseen(content, FIRST)
     row = client.get(reverse("certificates:list")).context["rows"][0]
-    assert (row.described.common_name, row.described.issuer, row.is_used, row.is_pending) == (
+    assert (row.described.common_name, row.described.issuer, row.used_by, row.is_pending) == (
         "mx.corp.example",
         "Test Root",
-        False,
+        (),
         True,
     )
 
@@ -122,6 +123,10 @@ def test_a_file_with_both_needs_no_second_one(user: User, client: Client) -> Non
         ({"name": "New", **files(FIRST, key=encrypted(FIRST.private))}, "the private key is encrypted"),
         ({"name": "New", **files(FIRST, key="=cmd()")}, "no PEM private key"),
         ({"name": "New", **files(made("old.example", issuer=ROOT, days=-1))}, "no longer valid"),
+        (
+            {"name": "New", "certificate": pem(WEAK.certificate + WEAK.key)},
+            "OpenSSL refuses this certificate: ca md too weak.",
+        ),
         ({"name": "New", "certificate": SimpleUploadedFile("c", b"\x00\xff" * 100_001)}, "larger than 200 KB"),
         ({"name": "New", "certificate": SimpleUploadedFile("c", FIRST.certificate.encode())}, "Choose the file"),
         ({"name": "New"}, "This field is required"),
@@ -149,6 +154,32 @@ def test_a_certificate_that_the_listener_uses_is_not_deleted(user: User, listed:
     assert not Certificate.objects.filter(configuration=pending.shown_to(user)).exists()
 
 
+def test_a_certificate_that_deliveries_show_is_not_deleted_and_pages_say_who_uses_it(
+    user: User, listed: Certificate, client: Client
+) -> None:
+    delete = reverse("certificates:delete", args=[listed.uid])
+    client.post(reverse("destination-controls:edit-global-settings"), {"certificate": "Mail 2026"})
+    refused = client.post(delete)
+    assert refused.status_code == 409
+    assert f'<a href="{reverse("destination-controls:list")}">Destination Controls</a>' in refused.content.decode()
+    client.post(reverse("listeners:edit"), LISTENER | {"certificate": "Mail 2026"})
+    assert used_by(client, listed) == [["Listener", "Destination Controls"], []]
+    client.post(reverse("listeners:edit"), LISTENER)
+    assert used_by(client, listed) == [["Destination Controls"], ["Listener"]]
+    assert client.post(delete).status_code == 409
+    client.post(reverse("destination-controls:edit-global-settings"), {"certificate": ""})
+    assert client.post(delete)["Location"] == reverse("certificates:list")
+    assert not Certificate.objects.filter(configuration=pending.shown_to(user)).exists()
+
+
+def used_by(client: Client, listed: Certificate) -> list[list[str]]:
+    """Of the certificate and of the gateway's own, as the list says; the page of the certificate says the same."""
+    rows = client.get(reverse("certificates:list")).context["rows"]
+    (own,) = client.get(reverse("certificates:show", args=[listed.uid])).context["rows"][:1]
+    assert own.used_by == rows[0].used_by
+    return [[use.label for use in row.used_by] for row in rows]
+
+
 def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, client: Client) -> None:
     client.post(reverse("listeners:edit"), LISTENER)
     assert document.dump(pending.shown_to(user))["listener"] == {
@@ -171,11 +202,21 @@ def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, cli
         assert client.post(reverse("listeners:edit"), LISTENER | change).status_code == 422
 
 
-def test_a_listener_that_names_no_certificate_of_the_set_is_not_committed() -> None:
-    content = full(listener={"certificate": "Gone"})
-    assert [str(problem) for problem in document.validate(content)] == [
-        "listener.certificate: there is no certificate Gone."
-    ]
+@pytest.mark.parametrize("section", ["listener", "destination_control_settings"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("Gone", "there is no certificate Gone."), ("weak", "OpenSSL refuses this certificate: ca md too weak.")],
+)
+def test_settings_that_name_no_certificate_that_can_be_used_are_not_loaded(
+    section: str, name: str, reason: str, tmp_path: Path
+) -> None:
+    before, file, errors = pending.committed().number, tmp_path / "configuration.json", StringIO()
+    content = full(certificates=[in_document("Weak", WEAK)])
+    file.write_text(json.dumps(content | {section: {"certificate": name}}))
+    with pytest.raises(CommandError):
+        call_command("loadconfig", str(file), stderr=errors)
+    assert errors.getvalue() == f"{section}.certificate: {reason}\n"
+    assert pending.committed().number == before
 
 
 def test_differences_and_the_audit_log_say_what_a_chain_is_and_only_that_a_key_changed(
@@ -273,7 +314,3 @@ def certificate_at(port: int) -> bytes:
         client.recv(1000)
         with context.wrap_socket(client) as secured:
             return secured.getpeercert(binary_form=True) or b""
-
-
-def der(one: Made) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(one.certificate)

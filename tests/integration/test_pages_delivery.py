@@ -15,8 +15,14 @@ from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending
 from seg_console.delivery.config_document import MOST_ROUTES
-from seg_console.delivery.config_models import DestinationControl, NamedBounceProfile, SmtpRoute
+from seg_console.delivery.config_models import (
+    DestinationControl,
+    DestinationControlSettings,
+    NamedBounceProfile,
+    SmtpRoute,
+)
 from seg_console.delivery.views import routes as route_views
+from tests.certificates import in_document, made
 from tests.configurations import FULL, route
 from tests.pages import configured, person, signed_in
 
@@ -238,12 +244,64 @@ def test_many_destinations_are_paged_in_a_fixed_number_of_queries(
     configured(destination_controls=[{"domain": f"d{number:03}.example"} for number in range(150)])
     url, seen = reverse("destination-controls:list"), []
     for _page in range(2):
-        # As for the routes.
-        with django_assert_num_queries(8):
+        # As for the routes, and the global settings.
+        with django_assert_num_queries(9):
             response = client.get(url)
         seen += [row.name for row in response.context["rows"]]
         url = reverse("destination-controls:list") + response.context["next_url"]
     assert seen == [f"d{number:03}.example" for number in range(150)]
+
+
+# --- Global Settings
+
+GLOBAL = "destination-controls:edit-global-settings"
+LISTED = [in_document("Outgoing", made("gw1.corp.example")), in_document("Another", made("gw2.corp.example"))]
+
+
+def test_the_certificate_that_deliveries_show_is_chosen_and_shown(user: User, client: Client) -> None:
+    configured(certificates=LISTED)
+    page = client.get(reverse("destination-controls:list"))
+    assert (page.context["certificate"], page.context["is_pending"]) == ("", False)
+    assert "servers that ask for one are shown none" in page.content.decode()
+    choices = client.get(reverse(GLOBAL)).context["form"].fields["certificate"].choices
+    assert choices == [("", "None"), ("Another", "Another"), ("Outgoing", "Outgoing")]
+    assert client.post(reverse(GLOBAL), {"certificate": "Outgoing"})["Location"] == reverse("destination-controls:list")
+    assert section(user, "destination_control_settings") == {"certificate": "Outgoing"}
+    page = client.get(reverse("destination-controls:list"))
+    assert (page.context["certificate"], page.context["is_pending"]) == ("Outgoing", True)
+    (change,) = pending.pending_changes(user)
+    assert [(field.label, field.old, field.new) for field in change.fields] == [("Certificate", "", "Outgoing")]
+    assert Entry.objects.latest("pk").act == Act.SUBMIT
+    pending.commit(user, "for the bank")
+    assert not client.get(reverse("destination-controls:list")).context["is_pending"]
+    assert client.get(reverse(GLOBAL)).context["form"]["certificate"].value() == "Outgoing"
+
+
+@pytest.mark.parametrize("name", ["Nobody", "outgoing", *HOSTILE])
+def test_a_certificate_that_is_not_there_is_refused_and_nothing_is_pending(
+    user: User, client: Client, name: str
+) -> None:
+    configured(certificates=LISTED)
+    response = client.post(reverse(GLOBAL), {"certificate": name})
+    assert response.status_code == 422
+    assert "is not one of the available choices" in response.content.decode()
+    assert "<script>alert" not in response.content.decode()
+    assert pending.pending_of(user) is None
+
+
+def test_a_name_in_another_spelling_is_the_same_certificate(user: User, client: Client) -> None:
+    configured(certificates=LISTED, destination_control_settings={"certificate": "OUTGOING"})
+    assert client.get(reverse(GLOBAL)).context["form"]["certificate"].value() == "Outgoing"
+
+
+def test_a_set_that_is_older_than_the_global_settings_shows_no_certificate_and_no_change(
+    user: User, client: Client
+) -> None:
+    DestinationControlSettings.objects.all().delete()
+    client.post(reverse("dns:edit-settings"), {"servers": "", "timeout": "9"})
+    page = client.get(reverse("destination-controls:list"))
+    assert (page.context["certificate"], page.context["is_pending"]) == ("", False)
+    assert [change.label for change in pending.pending_changes(user)] == ["DNS"]
 
 
 # --- Bounce Profiles
@@ -511,5 +569,15 @@ def test_who_may_only_look_sees_the_tables_and_changes_nothing(user: User) -> No
     assert {client.get(reverse(view)).status_code for view in views} == {403}
     reader = signed_in(person(Role.TECHNICIAN))
     assert {reader.get(reverse(view)).status_code for view in views} <= {200, 403}
-    for view in (CONTROLS, ROUTES, "smtp-routes:clear", "destination-controls:edit-default", "dns:edit-settings"):
+    for view in (
+        CONTROLS,
+        ROUTES,
+        "smtp-routes:clear",
+        "destination-controls:edit-default",
+        GLOBAL,
+        "dns:edit-settings",
+    ):
         assert client.post(reverse(view)).status_code == 403
+    reader = signed_in(person(Role.READ_ONLY_OPERATOR))
+    assert reverse(GLOBAL) not in said(reader, reverse("destination-controls:list"))
+    assert reader.get(reverse(GLOBAL)).status_code == 403

@@ -18,6 +18,7 @@ from seg_console.accounts.options_views import PreferencesForm
 from seg_console.audit.forms import AuditForm
 from seg_console.config.forms import GeneralSettingsForm, LoadForm
 from seg_console.delivery.forms.bounces import BounceForm
+from seg_console.delivery.forms.controls import ControlForm, GlobalSettingsForm
 from seg_console.delivery.forms.dns import DnsForm
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm
 from seg_console.gateway.forms import (
@@ -57,6 +58,8 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("hat-overview", SenderGroupForm),
     ("hat-overview", ImportForm),
     ("recipient-access-table", RecipientAccessForm),
+    ("destination-controls", ControlForm),
+    ("destination-controls", GlobalSettingsForm),
     ("threat-defense-connector-settings", SettingsForm),
     ("smtp-routes", RouteForm),
     ("smtp-routes", RouteHostForm),

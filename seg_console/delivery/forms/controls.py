@@ -20,6 +20,7 @@ from seg_console.delivery.config_models import (
     TlsSupport,
 )
 from seg_console.delivery.running import Control
+from seg_console.ui.choices import choice_field
 
 USE_DEFAULT, NO_LIMIT, LIMITED = "default", "none", "limited"
 
@@ -165,6 +166,23 @@ def initial_of(row: DestinationControl | None) -> dict[str, Any]:
         "tls": row.tls,
         "bounce_profile": row.bounce_profile,
     }
+
+
+class GlobalSettingsForm(forms.Form):
+    """What holds for all deliveries (seg-webui 8.1). `certificates`: the names there are to choose from."""
+
+    certificate = forms.ChoiceField(
+        label=_("Certificate"),
+        required=False,
+        help_text=_(
+            "For every delivery over TLS, the connector's copies too: shown to servers that ask for a certificate."
+        ),
+    )
+
+    def __init__(self, *args: Any, certificates: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        choices = [("", _("None")), *((name, name) for name in certificates)]
+        choice_field(self, "certificate").choices = choices
 
 
 def initial_of_default(present: Control) -> dict[str, Any]:

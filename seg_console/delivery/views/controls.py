@@ -18,16 +18,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
 from seg_console.delivery.config_document import Control as ControlShape
 from seg_console.delivery.config_models import (
     ALL,
     DestinationControl,
+    DestinationControlSettings,
     IpSupport,
     NamedBounceProfile,
     TlsSupport,
 )
 from seg_console.delivery.forms.controls import (
     ControlForm,
+    GlobalSettingsForm,
     initial_of,
     initial_of_default,
     profile_in_words,
@@ -39,6 +42,7 @@ from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.delivery.views.imports import export_file, import_file
 from seg_console.delivery.views.rows import changed, find
+from seg_console.gateway.models import Certificate
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
@@ -71,10 +75,12 @@ def show(request: ConsoleRequest) -> HttpResponse:
     page = list(found.exclude(domain=ALL).order_by("domain")[: ROWS_SHOWN + 1])
     rows, default_row = page[:ROWS_SHOWN], _default_row(shown)
     pending_uids = changed(shown, [*rows, *([default_row] if default_row else [])])
-    default = default_control(default_row)
+    default, global_settings = default_control(default_row), _global_settings(shown)
     context = {
         "rows": [_shown(row, default, is_pending=row.uid in pending_uids) for row in rows],
         "default": _shown_default(default_row, default, pending_uids),
+        "certificate": global_settings.certificate,
+        "is_pending": bool(changed(shown, [global_settings])),
         "searched": searched,
         "first_url": f"?{urlencode({'find': searched})}" if after else "",
         "next_url": f"?{urlencode({'find': searched, 'after': rows[-1].domain})}" if len(page) > ROWS_SHOWN else "",
@@ -105,6 +111,28 @@ def edit_default(request: ConsoleRequest) -> HttpResponse:
     initial = initial_of_default(default_control(row))
     form = ControlForm(data, initial=initial, default=Control(), profiles=_profiles(shown), is_default=True)
     return _answer(request, form, row, title=_("Edit Default Destination Controls"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.CHANGE_CONFIGURATION)
+def edit_global_settings(request: ConsoleRequest) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    names = sorted(Certificate.objects.filter(configuration=shown).values_list("name", flat=True), key=str.casefold)
+    chosen = _global_settings(shown).certificate.casefold()
+    # A loaded document may have named it in another spelling.
+    initial = {"certificate": next((name for name in names if name.casefold() == chosen), "")}
+    form = GlobalSettingsForm(request.POST if request.method == "POST" else None, initial=initial, certificates=names)
+    if form.is_bound and form.is_valid():
+        row = DestinationControlSettings(uid=DESTINATION_CONTROL_SETTINGS.fixed_uid, **form.cleaned_data)
+        if submitted(request, form, row, success=_("The global settings of Destination Controls were changed.")):
+            return redirect("destination-controls:list")
+    context = {
+        "title": _("Edit Destination Controls Global Settings"),
+        "box_title": _("Global Settings"),
+        "form": form,
+        "cancel_url": reverse("destination-controls:list"),
+    }
+    return render(request, "includes/simple_form.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -167,6 +195,12 @@ def _words(control: ControlShape, old: DestinationControl | None) -> str:
 
 def _default_row(shown: Configuration) -> DestinationControl | None:
     return DestinationControl.objects.filter(configuration=shown, domain=ALL).first()
+
+
+def _global_settings(shown: Configuration) -> DestinationControlSettings:
+    """The initial values in a set that is older than the model."""
+    found = DestinationControlSettings.objects.filter(configuration=shown).first()
+    return found or DestinationControlSettings(uid=DESTINATION_CONTROL_SETTINGS.fixed_uid)
 
 
 def _profiles(shown: Configuration) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
@@ -32,4 +32,9 @@ def changed(shown: Configuration, rows: Sequence[ConfigurationObject]) -> set[UU
     manager: Any = model._default_manager
     committed = manager.filter(configuration=shown.based_on_id, uid__in=[row.uid for row in rows])
     said = {row.uid: values(row) for row in committed}
-    return {row.uid for row in rows if said.get(row.uid) != values(row)}
+    return {row.uid for row in rows if (said.get(row.uid) or _said_in_absence(row, values)) != values(row)}
+
+
+def _said_in_absence(row: ConfigurationObject, values: Callable[[Any], Any]) -> Any:
+    absent = row.in_its_absence()
+    return values(absent) if absent else None

@@ -10,8 +10,9 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.problems import in_words
+from seg_console.delivery.config_models import LONGEST_CERTIFICATE_NAME
 from seg_console.gateway import certificates
-from seg_console.gateway.models import CERTIFICATE_NAME_PATTERN, CERTIFICATE_NAME_RULE, LONGEST_CERTIFICATE_NAME
+from seg_console.gateway.models import CERTIFICATE_NAME_PATTERN, CERTIFICATE_NAME_RULE
 
 
 class PemField(forms.FileField):
@@ -63,6 +64,11 @@ class ReplaceCertificateForm(forms.Form):
             certificates.check_pair(cleaned["certificate"], cleaned["private_key"])
         except ValueError as error:
             self.add_error("private_key", in_words(error))
+            return cleaned
+        try:
+            certificates.check_taken(cleaned["certificate"], cleaned["private_key"])
+        except ValueError as error:
+            self.add_error("certificate", in_words(error))
         return cleaned
 
 

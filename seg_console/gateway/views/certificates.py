@@ -1,11 +1,13 @@
-"""Network > Certificates: what the listener may prove its name with."""
+"""Network > Certificates: what the gateway may prove its name with, as a server and as a client."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.delivery.config_models import DestinationControlSettings
 from seg_console.gateway.certificate import own_chain
 from seg_console.gateway.certificates import Described, described, missing_issuer
 from seg_console.gateway.forms import CertificateForm, ReplaceCertificateForm
@@ -27,6 +30,14 @@ from seg_console.gateway.models import Certificate, ListenerSettings
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What shows a certificate: its name for people, and the page where the certificate is chosen."""
+
+    label: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,7 @@ class CertificateRow:
     described: Described | None
     is_over: bool
     ends_soon: bool
-    is_used: bool
+    used_by: Sequence[Use]
     is_pending: bool
 
 
@@ -49,20 +60,20 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     began = shown.based_on if shown.number is None else None
     committed = {row.uid: _said(row) for row in _certificates(began)} if began else None
-    used, now = _used(shown), timezone.now()
+    uses, now = _uses(shown), timezone.now()
     rows = [
         _row(
             row.name,
             described(row.certificate)[0],
             now,
             uid=row.uid,
-            is_used=row.name.casefold() == used,
+            used_by=uses.get(row.name.casefold(), ()),
             is_pending=committed is not None and committed.get(row.uid) != _said(row),
         )
         for row in _certificates(shown)
     ]
     own = own_chain()
-    rows.append(_row(own_name(), described(own)[0] if own else None, now, is_used=not used))
+    rows.append(_row(own_name(), described(own)[0] if own else None, now, used_by=uses.get("", ())))
     return render(request, "gateway/certificates.html", {"rows": rows})
 
 
@@ -71,7 +82,7 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
 def show(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
     row = _find(shown, uid)
-    return _detail(request, row.name, row.certificate, used=row.name.casefold() == _used(shown), uid=uid)
+    return _detail(request, row.name, row.certificate, used_by=_uses(shown).get(row.name.casefold(), ()), uid=uid)
 
 
 @require_safe
@@ -80,7 +91,8 @@ def show_own(request: ConsoleRequest) -> HttpResponse:
     chain = own_chain()
     if not chain:
         raise Http404
-    return _detail(request, own_name(), chain, used=not _used(pending.shown_to(request.user)), uid=None)
+    used_by = _uses(pending.shown_to(request.user)).get("", ())
+    return _detail(request, own_name(), chain, used_by=used_by, uid=None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,9 +128,11 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A certificate in use is not deleted: the page says where it is used."""
     shown = pending.shown_to(request.user)
     row = _find(shown, uid)
-    if row.name.casefold() == _used(shown):
+    used_by = _uses(shown).get(row.name.casefold())
+    if used_by:
+        context: dict[str, Any] = {"name": row.name, "used_by": used_by}
         status = 409 if request.method == "POST" else 200
-        return render(request, "gateway/certificate_in_use.html", {"name": row.name}, status=status)
+        return render(request, "gateway/certificate_in_use.html", context, status=status)
     if request.method == "POST":
         success = _("Certificate “%(name)s” was deleted.") % {"name": row.name}
         if submitted(request, Form(request.POST), remove=[row], success=success):
@@ -126,7 +140,7 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     context = {
         "title": _("Delete Certificate"),
         "question": _("Delete certificate “%(name)s” and its private key?") % {"name": row.name},
-        "notes": [_("No listener uses it. Older configurations in the history keep it.")],
+        "notes": [_("Nothing uses it. Older configurations in the history keep it.")],
         "action": _("Delete"),
         "cancel_url": reverse("certificates:list"),
     }
@@ -139,11 +153,11 @@ def _row(
     now: datetime,
     *,
     uid: UUID | None = None,
-    is_used: bool,
+    used_by: Sequence[Use],
     is_pending: bool = False,
 ) -> CertificateRow:
     is_over, ends_soon = (found.is_over(now), found.ends_soon(now)) if found else (False, False)
-    return CertificateRow(uid, name, found, is_over, ends_soon, is_used, is_pending)
+    return CertificateRow(uid, name, found, is_over, ends_soon, used_by, is_pending)
 
 
 def _given(request: ConsoleRequest) -> tuple[object, ...]:
@@ -155,10 +169,12 @@ def _form_page(request: ConsoleRequest, title: str, form: ReplaceCertificateForm
     return render(request, "gateway/edit_certificate.html", context, status=422 if form.errors else 200)
 
 
-def _detail(request: ConsoleRequest, name: str, chain: str, *, used: bool, uid: UUID | None) -> HttpResponse:
+def _detail(
+    request: ConsoleRequest, name: str, chain: str, *, used_by: Sequence[Use], uid: UUID | None
+) -> HttpResponse:
     now = timezone.now()
-    rows = [_row(name, each, now, is_used=used) for each in described(chain)]
-    context = {"name": name, "uid": uid, "rows": rows, "is_used": used, "missing_issuer": missing_issuer(chain)}
+    rows = [_row(name, each, now, used_by=used_by) for each in described(chain)]
+    context = {"name": name, "uid": uid, "rows": rows, "missing_issuer": missing_issuer(chain)}
     return render(request, "gateway/certificate.html", context)
 
 
@@ -167,10 +183,18 @@ def own_name() -> str:
     return _("Given by the environment") if settings.SEG_TLS_CERTIFICATE else _("The gateway's own")
 
 
-def _used(configuration: Configuration) -> str:
-    """The case-folded name of the certificate that the listener uses; "" for the gateway's own. One query."""
-    name = ListenerSettings.objects.filter(configuration=configuration).values_list("certificate", flat=True).first()
-    return (name or "").casefold()
+def _uses(configuration: Configuration) -> Mapping[str, Sequence[Use]]:
+    """What uses each certificate, by its case-folded name; "" is the gateway's own. Two queries."""
+    uses: dict[str, list[Use]] = defaultdict(list)
+    of_listener = ListenerSettings.objects.filter(configuration=configuration).values_list("certificate", flat=True)
+    uses[(of_listener.first() or "").casefold()].append(Use(_("Listener"), reverse("listeners:show")))
+    of_deliveries = DestinationControlSettings.objects.filter(configuration=configuration).values_list(
+        "certificate", flat=True
+    )
+    shown = of_deliveries.first()
+    if shown:
+        uses[shown.casefold()].append(Use(_("Destination Controls"), reverse("destination-controls:list")))
+    return uses
 
 
 def _said(row: Certificate) -> Sequence[str]:
