@@ -40,7 +40,7 @@ fmt: ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-screens: ## Write a picture of every page to screens/ (needs chromium); ONLY=word for some of them
+screens: ## Write a picture of every page to screens/ (needs chromium-headless-shell); ONLY=word for some of them
 	@sh .ci/install dev
 	ONLY="$(ONLY)" $(BIN)/pytest -q -n $(JOBS) --dist load tests/acceptance/screens.py
 

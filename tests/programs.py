@@ -8,11 +8,13 @@ import shutil
 import pytest
 
 
-def require_program(name: str, package: str) -> str:
-    """The program's path. Without it the test is skipped with what to install; in CI, which installs all, it fails."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
-    if found:
-        return found
+def require_program(name: str, package: str, *, instead: str = "") -> str:
+    """The program's path, or that of `instead`, which will do. Without either the test is skipped with what to install;
+    in CI, which installs all, it fails."""
+    for wanted in filter(None, (name, instead)):
+        found = shutil.which(wanted) or shutil.which(wanted, path="/usr/sbin:/usr/local/sbin:/sbin")
+        if found:
+            return found
     sentence = f"{name} is needed: apt-get install {package}"
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)

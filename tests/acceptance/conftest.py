@@ -17,7 +17,7 @@ from tests.programs import require_program
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One for a module: the tests of others must not share a thread with its event loop."""
-    with chromium(require_program("chromium", "chromium")) as running:
+    with chromium(require_program("chromium-headless-shell", "chromium-headless-shell", instead="chromium")) as running:
         yield running
 
 
