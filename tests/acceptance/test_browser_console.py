@@ -7,12 +7,14 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
+from seg_console.accounts.roles import Role
 from seg_console.config import document, pending
 from seg_console.delivery.models import HostStatus
-from tests.browser import BROWSER_MARKS, sign_in
+from tests import sample_system, walk
+from tests.browser import BROWSER_MARKS, carry_session, sign_in, watched_page
 from tests.pages import PASSPHRASE
 
-WIDTHS = (360, 1280, 1920)
+WIDTHS = (1280, 1920)
 pytestmark = BROWSER_MARKS
 
 
@@ -143,6 +145,26 @@ def test_no_page_is_wider_than_the_window(page: Page, width: int) -> None:
         page.goto(href)
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, f"{href} is {wider} px wider than {width} px"
+
+
+# What sticks out of the window, and the tables that become lines of names and values but still scroll.
+STICKING_OUT = """[
+    document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    ...[...document.querySelectorAll('.scroll:has(> .stacks)')].map(box => box.scrollWidth - box.clientWidth),
+]"""
+
+
+def test_nothing_sticks_out_of_any_page_on_a_telephone(browser: Browser, live_server: LiveServer) -> None:
+    user = sample_system.fill()[Role.ADMINISTRATOR]
+    found = []
+    with watched_page(browser, live_server, viewport={"width": 360, "height": 800}) as page:
+        page.goto("/sign-in/")
+        carry_session(page, user)
+        for address in walk.pages(user):
+            page.goto(address)
+            if max(by := page.evaluate(STICKING_OUT)) > 0:
+                found.append(f"{address}: {by}")
+    assert found == []
 
 
 def test_everything_works_without_javascript(browser: Browser, live_server: LiveServer, admin: User) -> None:
