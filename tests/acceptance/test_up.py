@@ -18,15 +18,7 @@ from tests.running_system import System, started, wait_until
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One system for all tests that leave it running."""
-    with started("up", tmp_path_factory.mktemp("up")) as system:
-        system.wait_until_ready()
-        yield system
-
-
-@pytest.fixture
-def own_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One to be ended."""
+    """One system for all tests that leave it running, and for the last, which ends it."""
     with started("up", tmp_path_factory.mktemp("up")) as system:
         system.wait_until_ready()
         yield system
@@ -38,23 +30,15 @@ def test_it_says_where_to_look_once_everything_answers(system: System) -> None:
     assert smtp_answers("127.0.0.1", system.smtp_port)
 
 
-def test_ctrl_c_stops_everything_cleanly(own_system: System) -> None:
-    family = own_system.family()
+def test_nothing_outlives_a_killed_up(tmp_path: Path) -> None:
+    with started("up", tmp_path) as system:
+        system.wait_until_ready()
+        family = system.family()
 
-    own_system.process.send_signal(signal.SIGINT)
+        system.process.kill()
 
-    assert own_system.wait_for_end() == 0, own_system.said
-    assert own_system.output[-2:] == ["Stopping ...", "Stopped."]
-    assert not [process for process in family if process.is_running()]
-
-
-def test_nothing_outlives_a_killed_up(own_system: System) -> None:
-    family = own_system.family()
-
-    own_system.process.kill()
-
-    psutil.wait_procs(family, timeout=20)
-    assert not [process for process in family if process.is_running()]
+        psutil.wait_procs(family, timeout=20)
+        assert not [process for process in family if process.is_running()]
 
 
 def test_a_process_that_dies_is_started_again_and_named(system: System) -> None:
@@ -139,3 +123,14 @@ def test_a_process_that_keeps_ending_stops_everything_and_says_why(tmp_path: Pat
 
     assert "listener ended with exit code 1: " in system.said
     assert "It keeps ending, so everything is stopped; see" in system.output[-1]
+
+
+def test_ctrl_c_stops_everything_cleanly(system: System) -> None:
+    # The last test of this file: it ends the one system that the others share.
+    family = system.family()
+
+    system.process.send_signal(signal.SIGINT)
+
+    assert system.wait_for_end() == 0, system.said
+    assert system.output[-2:] == ["Stopping ...", "Stopped."]
+    assert not [process for process in family if process.is_running()]
