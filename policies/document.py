@@ -42,7 +42,7 @@ from seg_console.config.registry import ListSection, ObjectSection, Plain, Secti
 from seg_console.config.rows import Rows
 
 MOST_POLICIES = 1_000
-MOST_MEMBERS = 1_000
+MOST_MEMBERS = 100
 MOST_ENTRIES = 10_000
 MOST_LISTS = 1_000
 

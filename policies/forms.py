@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
 from policies.address_lists import check_member_entry, name_in, reference
-from policies.document import MOST_ENTRIES, check_description
+from policies.document import MOST_ENTRIES, MOST_MEMBERS, check_description
 from policies.entries import BadEntry, Parsed, parse
 from policies.matching import SENDER_HEADERS, Member, RecipientCondition, SenderCondition, Senders, check_entry
 from policies.models import (
@@ -31,7 +31,6 @@ from seg_console.mail.lines import visible
 from seg_console.ui.choices import choice_field
 
 SENDER, RECIPIENT = "sender", "recipient"
-MOST_MEMBERS = 100
 # How many bad entries are named; the rest are counted.
 NAMED_ENTRIES = 50
 SHOWN_VALUE = 80

@@ -140,6 +140,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"incoming_mail_policies": [{"members": [{}]}]}, "incoming_mail_policies[0].name", "this key is required."),
     ({"incoming_mail_policies": [{"name": "P"}]}, "incoming_mail_policies[0].members", "this key is required."),
+    # As many as the page takes: what can be loaded can be edited.
+    (
+        {"incoming_mail_policies": [{"name": "P", "members": [{}] * 101}]},
+        "incoming_mail_policies[0].members",
+        "give at most 100.",
+    ),
     ({"incoming_mail_policies": [policy("default", "a@")]}, "incoming_mail_policies[0].name", "the Default Policy's"),
     (
         {"incoming_mail_policies": [policy("Default Policy", "a@")]},
