@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from seg_console.accounts.roles import Privilege
 from seg_console.audit import search as audit_log
-from seg_console.audit.forms import CUSTOM, DEFAULT_PAGE_SIZE, LAST_WEEK, PAGE_SIZES, AuditForm
+from seg_console.audit.forms import AuditForm
 from seg_console.audit.models import Act, Entry
 from seg_console.audit.record import Changed, record
 from seg_console.audit.retention import AUDIT_DAYS
@@ -28,6 +28,7 @@ from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.searches import CUSTOM, DEFAULT_PAGE_SIZE, LAST_WEEK, PAGE_SIZES
 from seg_console.ui.spreadsheet import csv_download
 from seg_console.ui.times import tracking_time
 

@@ -19,10 +19,11 @@ from seg_console.accounts.preferences import time_range_of
 from seg_console.accounts.roles import Privilege
 from seg_console.mail import tracking
 from seg_console.mail.tracking import Cursor, Hit
-from seg_console.monitor.forms import CUSTOM, LAST_DAY, LAST_WEEK, TrackingForm
+from seg_console.monitor.forms import TrackingForm
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_WEEK
 from seg_console.ui.spreadsheet import csv_download
 from seg_console.ui.times import tracking_time
 
