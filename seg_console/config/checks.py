@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Annotated
 
@@ -14,6 +16,30 @@ from seg_console.mail.lines import visible
 
 LONGEST_VALUE = 1000
 LONGEST_COMMENT = 2000
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+class NotUtf8(ValueError):
+    """Bytes that are no UTF-8 text. `line`, from 1, is the first that is none."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def utf8_text(content: bytes) -> str:
+    """The text of a file, without its byte order mark. Raises NotUtf8, also for a NUL: no text has one, and a file of
+    ASCII characters in UTF-16 is full of them."""
+    content = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        text, good = content.decode(), len(content)
+    except UnicodeDecodeError as error:
+        text, good = "", error.start
+    nul = content.find(b"\0", 0, good)
+    if nul < 0 and good == len(content):
+        return text
+    before = content[: good if nul < 0 else nul]
+    raise NotUtf8(len(_LINE_END.findall(before)) + 1)
 
 
 def plain_lines(text: str) -> str:

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.config.checks import LONGEST_COMMENT, check_comment
+from seg_console.config.checks import LONGEST_COMMENT, NotUtf8, check_comment, utf8_text
 from seg_console.config.problems import in_words
 
-# 40,000 routes are about 5 MB.
-LARGEST_FILE_BYTES = 32 * 1024 * 1024
-
-
+MEGABYTE = 1024 * 1024
 COMMENT_REQUIRED = _("Say why: General Settings ask for a comment with every commit.")
 # What the database's type for it holds.
 MOST_NUMBER = 2_147_483_647
@@ -60,8 +59,10 @@ class CompareForm(forms.Form):
         self.fields["to"] = forms.IntegerField(label=_("To"), min_value=1, max_value=MOST_NUMBER)
 
 
-class LoadForm(forms.Form):
-    """A configuration document, uploaded or pasted."""
+class TextFileForm(forms.Form):
+    """A text file, uploaded or pasted: a table in the format of its own export, or a configuration."""
+
+    largest_bytes: ClassVar[int] = 16 * MEGABYTE
 
     upload = forms.FileField(label=_("From Local Computer"), required=False)
     pasted = forms.CharField(
@@ -69,24 +70,41 @@ class LoadForm(forms.Form):
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 12, "class": "code", "spellcheck": "false"}),
-        help_text=_("One JSON document, as Download gives it."),
     )
 
     def clean(self) -> dict[str, Any]:
         upload, pasted = self.cleaned_data.get("upload"), self.cleaned_data.get("pasted", "")
-        if "upload" in self.errors:
+        if self.errors:
             return self.cleaned_data
         if bool(upload) == bool(pasted.strip()):
-            raise forms.ValidationError(_("Choose a file or paste a document, one of the two."))
-        if upload and upload.size > LARGEST_FILE_BYTES:
-            self.add_error("upload", _("The file is larger than 32 MB; a configuration never is."))
+            raise forms.ValidationError(_("Choose a file or paste its text, one of the two."))
         if len(pasted) > LONGEST_PASTE:
-            self.add_error("pasted", _("The text is longer than 500,000 characters; load it as a file."))
+            self.add_error("pasted", _("The text is longer than 500,000 characters; give it as a file."))
+        self._text = self._uploaded(upload) if upload else str(pasted).removeprefix("\ufeff")
         return self.cleaned_data
 
     def text(self) -> str:
-        """The document as it was given, undecodable bytes replaced. Call it on a valid form."""
-        upload = self.cleaned_data["upload"]
-        if upload:
-            return str(upload.read(), "utf-8-sig", "replace")
-        return str(self.cleaned_data["pasted"]).removeprefix("\ufeff")
+        """The text as it was given, without a byte order mark. Call it on a valid form."""
+        return self._text
+
+    def _uploaded(self, upload: UploadedFile[Any]) -> str:
+        if (upload.size or 0) > self.largest_bytes:
+            words = gettext("The file is larger than %(megabytes)s MB.")
+            self.add_error("upload", words % {"megabytes": self.largest_bytes // MEGABYTE})
+            return ""
+        try:
+            return utf8_text(upload.read())
+        except NotUtf8 as error:
+            self.add_error("upload", gettext("The file is not UTF-8 text (line %(line)s).") % {"line": error.line})
+            return ""
+
+
+class LoadForm(TextFileForm):
+    """A configuration document, uploaded or pasted."""
+
+    # 40,000 routes are about 5 MB.
+    largest_bytes = 32 * MEGABYTE
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["pasted"].help_text = _("One JSON document, as Download gives it.")

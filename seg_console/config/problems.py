@@ -43,6 +43,25 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated(Problem):
+    """An object has the name `value` of an earlier one, whose path is `earlier`."""
+
+    value: str = field(default="", compare=False)
+    earlier: str = field(default="", compare=False)
+
+    def in_file(self, line: int) -> str:
+        """The message for a file of lines, whose line from 1 has the earlier one."""
+        message = _("%(value)s is in the list already, in line %(line)s; give each only once.")
+        return visible(message % {"value": self.value, "line": line})
+
+
+def index_in(path: str, key: str) -> int | None:
+    """The index in the list `key` of the object that a path belongs to; None if it belongs to none."""
+    found = re.match(rf"{re.escape(key)}\[(\d+)\]", path)
+    return int(found[1]) if found else None
+
+
 class InvalidConfiguration(Exception):
     """The configuration as a whole is not one that could run; nothing went live. `problems` holds all that is wrong."""
 

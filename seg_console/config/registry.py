@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.order import place
-from seg_console.config.problems import Problem, path_of
+from seg_console.config.problems import Problem, Repeated, path_of
 from seg_console.config.rows import Rows
 
 
@@ -256,8 +256,9 @@ def repeated(values: Iterable[object]) -> list[tuple[int, int]]:
     return found
 
 
-def twice(section: Section[Any], again: int, first: int, raw: Any) -> Problem:
+def twice(section: Section[Any], again: int, first: int, raw: Any) -> Repeated:
     """The problem of an object that has the name of an earlier one."""
     message = _("%(value)s is in the list already, at %(path)s; give each only once.")
-    context = {"value": raw[again][section.identity], "path": path_of(section.key, first)}
-    return Problem(path_of(section.key, again, section.identity), message % context)
+    value, earlier = raw[again][section.identity], path_of(section.key, first)
+    path = path_of(section.key, again, section.identity)
+    return Repeated(path, message % {"value": value, "path": earlier}, value=value, earlier=earlier)

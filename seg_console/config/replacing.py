@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from seg_console.audit.record import MOST_CHANGES
 from seg_console.config import auditing, comparison, document, pending, registry, rows
 from seg_console.config.changes import Ranks, has_order, ranks
 from seg_console.config.models import Configuration, ConfigurationObject
-from seg_console.config.problems import InvalidConfiguration, Problem
+from seg_console.config.problems import InvalidConfiguration, Problem, Repeated, index_in, path_of
 from seg_console.config.registry import ListSection, Shape
 from seg_console.config.rows import Rows
 
@@ -51,11 +52,45 @@ def checked(section: ListSection[Any], items: Sequence[Any], shown: Configuratio
     Raises InvalidConfiguration with all that is wrong; paths begin with the section's key and the index.
     """
     with rows.collector_paused():
-        found: tuple[Shape, ...] = document.value_of(section, items)
+        try:
+            found: tuple[Shape, ...] = document.value_of(section, items)
+        except InvalidConfiguration as invalid:
+            raise InvalidConfiguration(_with_those_of_the_others(section, items, shown, invalid.problems)) from None
         problems = _problems_between(section, items, shown)
     if problems:
         raise InvalidConfiguration(problems)
     return found
+
+
+def _with_those_of_the_others(
+    section: ListSection[Any], items: Sequence[Any], shown: Configuration, problems: Sequence[Problem]
+) -> list[Problem]:
+    """With what is wrong between the other objects, which is only looked at where each is valid by itself: nobody is
+    told of it only after all else is mended."""
+    faulty = {index_in(problem.path, section.key) for problem in problems}
+    if None in faulty:
+        return list(problems)
+    places = [place for place in range(len(items)) if place not in faulty]
+    try:
+        checked(section, [items[place] for place in places], shown)
+    except InvalidConfiguration as invalid:
+        # What other sections miss now may be among the faulty ones.
+        here = [problem for problem in invalid.problems if problem.section == section.key]
+        return [*problems, *(_moved(problem, section.key, places) for problem in here)]
+    return list(problems)
+
+
+def _moved(problem: Problem, key: str, places: Sequence[int]) -> Problem:
+    """A problem of some objects of a list, with their places in the whole of it."""
+    path = _path_moved(problem.path, key, places)
+    if isinstance(problem, Repeated):
+        return changed(problem, path=path, earlier=_path_moved(problem.earlier, key, places))
+    return changed(problem, path=path)
+
+
+def _path_moved(path: str, key: str, places: Sequence[int]) -> str:
+    index = index_in(path, key)
+    return path if index is None else path_of(key, places[index]) + path.removeprefix(path_of(key, index))
 
 
 def preview(section: ListSection[Any], values: Sequence[Shape], shown: Configuration) -> Replacement:

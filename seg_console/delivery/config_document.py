@@ -81,11 +81,13 @@ class RouteHost(Shape):
 
 class Route(Shape):
     domain: Destination
-    hosts: Annotated[tuple[RouteHost, ...], Field(min_length=1, max_length=MOST_HOSTS)]
+    hosts: Annotated[tuple[RouteHost, ...], Field(max_length=MOST_HOSTS)]
 
     @field_validator("hosts")
     @classmethod
     def _hosts(cls, hosts: tuple[RouteHost, ...]) -> tuple[RouteHost, ...]:
+        if not hosts:
+            raise ValueError(_("name at least one destination host."))
         if len(hosts) > 1 and any(host.host in SPECIAL_HOSTS for host in hosts):
             raise ValueError(_("give USEDNS or /dev/null alone, or hosts without them."))
         if len({(host.host, host.port) for host in hosts}) < len(hosts):

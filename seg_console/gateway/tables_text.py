@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from seg_console.config.problems import Problem
+from seg_console.config.problems import Problem, Repeated
 from seg_console.gateway.document import SenderGroup
 from seg_console.gateway.models import RecipientAccess
 from seg_console.mail.lines import visible
@@ -23,6 +23,8 @@ WORDS = frozenset({"comment", "action", "response", "tls"})
 NUMBERS = frozenset(
     {"max_connections_per_client", "max_messages_per_connection", "max_recipients", "max_recipients_per_hour"}
 )
+# A negative one is told its range by the rules of the document.
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 _SHOWN_LENGTH = 80
 
 
@@ -51,9 +53,12 @@ class Read:
         return self.lines.get(path, 0)
 
     def in_lines(self, problems: Iterable[Problem]) -> list[LineFault]:
-        """The problems of the document by line of the file."""
-        found = [LineFault(self.line_of(problem.path), problem.message) for problem in problems]
-        return sorted(found, key=lambda fault: fault.line)
+        """The problems of the document, and what is no part of such a file, by line of the file."""
+        found = [LineFault(self.line_of(problem.path), self._message(problem)) for problem in problems]
+        return sorted([*self.faults, *found], key=lambda fault: fault.line)
+
+    def _message(self, problem: Problem) -> str:
+        return problem.in_file(self.line_of(problem.earlier)) if isinstance(problem, Repeated) else problem.message
 
 
 def host_access_text(groups: Iterable[SenderGroup]) -> str:
@@ -102,7 +107,7 @@ def _take_line(read: Read, number: int, word: str, rest: str) -> None:
         item["entries"].append(word)
     elif word in item:
         read.faults.append(LineFault(number, _("%(word)s is given twice for one group.") % {"word": word}))
-    elif word in NUMBERS and not (rest.isascii() and rest.isdecimal() and len(rest) < 10):
+    elif word in NUMBERS and not _NUMBER.fullmatch(rest):
         read.faults.append(LineFault(number, _("give a whole number after %(word)s.") % {"word": word}))
     else:
         read.lines[f"{path}.{word}"] = number

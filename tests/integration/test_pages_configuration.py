@@ -182,7 +182,7 @@ def test_loading_shows_what_would_change_and_changes_nothing_yet(user: User, cli
             '{"format": 1, "smtp_routes": [{"domain": "x.example", "hosts": [{"host": "h", "port": 0}]}]}',
             "smtp_routes[0].hosts[0].port",
         ),
-        ("", "Choose a file or paste a document"),
+        ("", "Choose a file or paste its text"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_path_of_each_fault(user: User, client: Client, text: str, said: str) -> None:
@@ -202,17 +202,18 @@ def test_lines_of_a_bad_file_are_told_where_it_is_json(client: Client) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "LARGEST_FILE_BYTES", 10)
-    response = client.post(reverse("configuration:file"), {"upload": SimpleUploadedFile("c.json", b'{"format": 1}')})
+    monkeypatch.setattr(forms.LoadForm, "largest_bytes", forms.MEGABYTE)
+    content = b'{"format": 1}'.ljust(forms.MEGABYTE + 1)
+    response = client.post(reverse("configuration:file"), {"upload": SimpleUploadedFile("c.json", content)})
     assert response.status_code == 422
-    assert "The file is larger than 32 MB" in response.content.decode()
+    assert "The file is larger than 1 MB." in response.content.decode()
     assert not LoadedFile.objects.exists()
 
 
 def test_a_text_too_long_for_the_field_is_sent_to_the_file(client: Client) -> None:
     response = client.post(reverse("configuration:file"), {"pasted": "x" * (forms.LONGEST_PASTE + 1)})
     assert response.status_code == 422
-    assert "load it as a file" in response.content.decode()
+    assert "give it as a file" in response.content.decode()
 
 
 def test_a_file_given_since_in_another_window_is_not_loaded_in_place_of_the_one_looked_at(
@@ -446,7 +447,7 @@ def test_the_end_of_a_long_value_is_seen_where_only_that_differs(user: User, cli
 
 def test_choosing_no_file_is_said_at_the_top_of_the_page(client: Client) -> None:
     content = client.post(reverse("configuration:file"), {}).content.decode()
-    assert content.count("Choose a file or paste a document") == 1
+    assert content.count("Choose a file or paste its text") == 1
     assert content.index('role="alert" tabindex="-1" autofocus') < content.index("Current Configuration")
 
 

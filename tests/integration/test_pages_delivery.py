@@ -442,20 +442,20 @@ def test_an_import_of_what_the_committed_set_says_leaves_nothing_pending(user: U
 def test_faults_of_a_route_file_are_told_by_line_and_nothing_is_changed(user: User, client: Client) -> None:
     text = "a.example\nb.example mx:b:c\n# fine\nc.example mx.example/x\n"
     assert faults(give(client, ROUTES, text)) == [
-        (1, "give a domain, a space and at least one host."),
+        (1, "name at least one destination host."),
         (2, "“mx:b:c” is no host as in host[:port][/priority]; an IPv6 address stands in [ ]."),
         (4, "“mx.example/x” is no host as in host[:port][/priority]; an IPv6 address stands in [ ]."),
     ]
     text = "a.example mx.example:70000\n\nA.example mx.example\nbad_domain! mx.example\n"
     found = faults(give(client, ROUTES, text))
     assert [line for line, _message in found] == [1, 3, 4]
-    assert found[0] == (1, "hosts[0].port: give 65535 or less.")
+    assert found[0] == (1, "port: give 65535 or less.")
     assert pending.pending_of(user) is None
 
 
 def test_faults_of_a_control_file_are_told_by_line_and_nothing_is_changed(user: User, client: Client) -> None:
     text = "domain,tls,max_connections,bounce_profile\na.example,sometimes,3,\nb.example,none,many,\nc.example,none\n"
-    assert [line for line, _message in faults(give(client, CONTROLS, text))] == [3, 4]
+    assert [line for line, _message in faults(give(client, CONTROLS, text))] == [2, 3, 4]
     text = 'domain,tls,bounce_profile\na.example,sometimes,\n"b.\nexample",none,\nd.example,none,\n'
     assert [line for line, _message in faults(give(client, CONTROLS, text))] == [2, 3]
     text = "domain,bounce_profile\n\nthe.tdc.queue,\nb.example,Nobody\n"
@@ -465,7 +465,7 @@ def test_faults_of_a_control_file_are_told_by_line_and_nothing_is_changed(user: 
     ]
     assert faults(give(client, CONTROLS, "name\na\n"))[0][0] == 1
     assert faults(give(client, CONTROLS, "\ufeff\n")) == [
-        (None, "the file is empty; its first line names the columns.")
+        (None, "The file is empty; its first line names the columns.")
     ]
     assert pending.pending_of(user) is None
 
@@ -508,7 +508,7 @@ def test_a_full_table_of_routes_takes_no_more(user: User, client: Client, monkey
     assert pending.pending_of(user) is None
     monkeypatch.undo()
     text = "".join(f"d{number}.example mx.example\n" for number in range(MOST_ROUTES + 1))
-    assert faults(give(client, ROUTES, text)) == [(None, "give at most 40000.")]
+    assert faults(give(client, ROUTES, text)) == [(None, "The file has 40,001 routes; at most 40,000 can be imported.")]
 
 
 def test_last_row_and_next_pages_of_the_routes(user: User, client: Client) -> None:

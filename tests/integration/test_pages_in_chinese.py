@@ -277,7 +277,7 @@ def test_the_command_line_is_english_whatever_the_language(tmp_path: Path) -> No
     with translation.override(CHINESE):
         said.append(_commands(file))
     assert said[0] == said[1]
-    assert "give at least 1." in said[0]
+    assert "name at least one destination host." in said[0]
     assert "Host mail status" in said[0]
 
 

@@ -77,7 +77,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"smtp_routes": {}}, "smtp_routes", "give a list in [ ]."),
     ({"smtp_routes": [5]}, "smtp_routes[0]", "give an object in { }."),
     ({"smtp_routes": [{"hosts": []}]}, "smtp_routes[0].domain", "this key is required."),
-    ({"smtp_routes": [{"domain": "a.example", "hosts": []}]}, "smtp_routes[0].hosts", "give at least 1."),
+    (
+        {"smtp_routes": [{"domain": "a.example", "hosts": []}]},
+        "smtp_routes[0].hosts",
+        "name at least one destination host.",
+    ),
     ({"smtp_routes": [route("a b.example")]}, "smtp_routes[0].domain", "is not a domain name"),
     ({"smtp_routes": [route("a.example", "no_name")]}, "smtp_routes[0].hosts[0].host", "is not a domain name"),
     (

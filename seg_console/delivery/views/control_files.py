@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
 
 COLUMNS = tuple(Control.model_fields)
 NUMBERS = frozenset({"max_connections", "max_messages_per_connection", "max_recipients", "recipients_minutes"})
-LONGEST_CELL = 1000
+# A negative or a very large one is told its range by the rules of the document.
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 def read(text: str) -> Reading:
@@ -40,7 +42,7 @@ def read(text: str) -> Reading:
     except csv.Error:
         reading.faults.append(Fault(source.line_num, _now("this line is not CSV.")))
     if heading is None:
-        reading.faults.append(Fault(None, _now("the file is empty; its first line names the columns.")))
+        reading.faults.append(Fault(None, _now("The file is empty; its first line names the columns.")))
     return reading
 
 
@@ -63,12 +65,11 @@ def _read_row(heading: Sequence[str], cells: Sequence[str], line: int, reading: 
             continue
         if name not in NUMBERS:
             item[name] = value
-        elif value.isascii() and value.isdigit() and len(value) < 10:
+        elif _NUMBER.fullmatch(value):
             item[name] = int(value)
         else:
             words = _now("%(field)s: give a whole number, or nothing for the default.")
             reading.faults.append(Fault(line, words % {"field": name}))
-            return
     reading.items.append(item)
     reading.lines.append(line)
 
@@ -109,4 +110,7 @@ FILE = TableFile(
     example="domain,max_connections,max_recipients,recipients_minutes,tls\n"
     "partner.example,20,500,60,required\n"
     ".corp.example,,0,,",
+    too_many=_("The file has %(given)s rows; at most %(most)s can be imported."),
+    # Its columns are named like the keys.
+    field_name=lambda path, _item: path,
 )

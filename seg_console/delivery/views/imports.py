@@ -13,17 +13,18 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from seg_console.config import pending, replacing, rows
 from seg_console.config.changes import MOST_SHOWN
+from seg_console.config.forms import TextFileForm
 from seg_console.config.models import LoadedFile
-from seg_console.config.problems import InvalidConfiguration
+from seg_console.config.problems import InvalidConfiguration, Problem, Repeated, index_in
 from seg_console.config.registry import ListSection, Shape
 from seg_console.config.replacing import Replacement
-from seg_console.delivery.forms.imports import ImportForm
 from seg_console.ui.requests import ConsoleRequest
 
 _PLACE = re.compile(r"\w+\[(\d+)\]\.?(.*)")
@@ -39,7 +40,11 @@ class Fault:
 
 @dataclass(slots=True)
 class Reading:
-    """The objects of a file as the configuration document has them, the line of each, and what could not be read."""
+    """The objects of a file as the configuration document has them, the line of each, and what could not be read.
+
+    An object of which a part could not be read stands among them too, without that part or with a good one in its
+    place: the rest of its line is checked with all others.
+    """
 
     items: list[dict[str, Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -48,7 +53,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A section as a file. `list_view` and `import_view` are names of views; `form_help` tells how a line looks."""
+    """A section as a file. `list_view` and `import_view` are names of views; `form_help` tells how a line looks.
+
+    `field_name` names what the rest of a path is about, as `hosts[1].port` of the object that stands on the line; "" if
+    the message needs no name. `too_many` is a sentence with `given` and `most`.
+    """
 
     section: ListSection[Any]
     read: Callable[[str], Reading]
@@ -60,6 +69,8 @@ class TableFile:
     import_view: str
     form_help: str | Promise
     example: str
+    too_many: str | Promise
+    field_name: Callable[[str, dict[str, Any]], str]
 
 
 def export_file(request: ConsoleRequest, table: TableFile) -> HttpResponse:
@@ -76,10 +87,10 @@ def export_file(request: ConsoleRequest, table: TableFile) -> HttpResponse:
 def import_file(request: ConsoleRequest, table: TableFile) -> HttpResponse:
     """A POST with a file shows what it would change; one with the key of a file that was looked at makes it pending."""
     if request.method != "POST":
-        return _page(request, table, ImportForm())
+        return _page(request, table, TextFileForm())
     if "key" in request.POST:
         return _load(request, table, request.POST["key"])
-    form = ImportForm(request.POST, request.FILES)
+    form = TextFileForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, table, form)
     text = form.text()
@@ -107,7 +118,7 @@ def _load(request: ConsoleRequest, table: TableFile, key: str) -> HttpResponse:
         return redirect(table.import_view)
     values, faults = _checked(request, table, text)
     if faults:
-        return _page(request, table, ImportForm(), faults)
+        return _page(request, table, TextFileForm(), faults)
     result = replacing.replace(request.user, table.section, values)
     given.delete()
     messages.success(request, _in_words(result))
@@ -117,30 +128,39 @@ def _load(request: ConsoleRequest, table: TableFile, key: str) -> HttpResponse:
 def _checked(request: ConsoleRequest, table: TableFile, text: str) -> tuple[tuple[Shape, ...], list[Fault]]:
     with rows.collector_paused():
         reading = table.read(text)
-        if reading.faults:
-            return (), reading.faults
+        faults, most = reading.faults, table.section.most
+        if len(reading.items) > most:
+            counts = {"given": number_format(len(reading.items)), "most": number_format(most)}
+            faults.append(Fault(None, str(table.too_many) % counts))
         try:
-            return replacing.checked(table.section, reading.items, pending.shown_to(request.user)), []
+            values = replacing.checked(table.section, reading.items[:most], pending.shown_to(request.user))
         except InvalidConfiguration as invalid:
-            return (), [_fault(problem.path, problem.message, reading) for problem in invalid.problems]
+            values = ()
+            faults += [_fault(problem, reading, table) for problem in invalid.problems]
+    return values, sorted(faults, key=lambda fault: fault.line or 0)
 
 
-def _fault(path: str, message: str, reading: Reading) -> Fault:
-    place = _PLACE.fullmatch(path)
+def _fault(problem: Problem, reading: Reading, table: TableFile) -> Fault:
+    place = _PLACE.fullmatch(problem.path)
     if place is None:
-        return Fault(None, message)
-    text = _("%(field)s: %(message)s") % {"field": place[2], "message": message} if place[2] else message
-    return Fault(reading.lines[int(place[1])], text)
+        return Fault(None, problem.message)
+    index = int(place[1])
+    if isinstance(problem, Repeated):
+        earlier = index_in(problem.earlier, table.section.key)
+        assert earlier is not None, "an object is repeated in its own list"
+        return Fault(reading.lines[index], problem.in_file(reading.lines[earlier]))
+    name, message = table.field_name(place[2], reading.items[index]), problem.message
+    text = _("%(field)s: %(message)s") % {"field": name, "message": message} if name else message
+    return Fault(reading.lines[index], text)
 
 
-def _page(request: ConsoleRequest, table: TableFile, form: ImportForm, faults: Sequence[Fault] = ()) -> HttpResponse:
-    in_order = sorted(faults, key=lambda fault: fault.line or 0)
+def _page(request: ConsoleRequest, table: TableFile, form: TextFileForm, faults: Sequence[Fault] = ()) -> HttpResponse:
     context = {
         "title": table.title,
         "form": form,
         "form_help": table.form_help,
         "example": table.example,
-        "faults": in_order[:MOST_SHOWN],
+        "faults": faults[:MOST_SHOWN],
         "faults_left_out": max(len(faults) - MOST_SHOWN, 0),
         "cancel_url": reverse(table.list_view),
     }

@@ -9,12 +9,15 @@ from typing import Any
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.delivery.config_document import DISCARD, SMTP_ROUTES
+from seg_console.delivery.config_document import DISCARD, SMTP_ROUTES, USE_DNS
 from seg_console.delivery.views.imports import Fault, Reading, TableFile
+from seg_console.mail.lines import visible
 
 STANDARD_PORT = 25
 _HOST = re.compile(r"(/dev/null|\[[^\]\s]*\]|[^\s,:/\[\]]+)(?::(\d{1,9}))?(?:/(\d{1,9}))?", re.ASCII)
+_PART_OF_HOST = re.compile(r"hosts\[(\d+)\]\.(\w+)")
 _COMMENT = "#"
+_PARTS = {"domain": _("domain"), "host": _("host"), "port": _("port"), "priority": _("priority")}
 
 
 def read(text: str) -> Reading:
@@ -30,17 +33,14 @@ def read(text: str) -> Reading:
 def _read_line(words: str, number: int, reading: Reading) -> None:
     domain, rest = (*words.split(maxsplit=1), "")[:2]
     hosts = [host.strip() for host in rest.split(",") if host.strip()]
-    if not hosts:
-        reading.faults.append(Fault(number, _now("give a domain, a space and at least one host.")))
-        return
     found = [_HOST.fullmatch(host) for host in hosts]
-    for host, match in zip(hosts, found, strict=True):
-        if match is None:
-            message = _now("“%(host)s” is no host as in host[:port][/priority]; an IPv6 address stands in [ ].")
-            reading.faults.append(Fault(number, message % {"host": host[:100]}))
-            return
+    unread = [host for host, match in zip(hosts, found, strict=True) if match is None]
+    message = _now("“%(host)s” is no host as in host[:port][/priority]; an IPv6 address stands in [ ].")
+    reading.faults += [Fault(number, message % {"host": visible(host[:100])}) for host in unread]
     items = [_host(match) for match in found if match]
-    reading.items.append({"domain": domain, "hosts": items})
+    # With no host left the line names hosts all the same.
+    stand_in = [{"host": USE_DNS}] if unread and not items else []
+    reading.items.append({"domain": domain, "hosts": items or stand_in})
     reading.lines.append(number)
 
 
@@ -51,6 +51,18 @@ def _host(match: re.Match[str]) -> dict[str, Any]:
         "port": int(port) if port else STANDARD_PORT,
         "priority": int(priority) if priority else 0,
     }
+
+
+def _field_name(path: str, item: dict[str, Any]) -> str:
+    """The message on hosts as a whole speaks of hosts itself; the name of one among several tells which is meant."""
+    place = _PART_OF_HOST.fullmatch(path)
+    if place is None:
+        return "" if path == "hosts" else str(_PARTS.get(path, path))
+    name = str(_PARTS.get(place[2], place[2]))
+    hosts = item["hosts"]
+    if len(hosts) == 1 or place[2] == "host":
+        return name
+    return _now("%(field)s of %(host)s") % {"field": name, "host": visible(hosts[int(place[1])]["host"])}
 
 
 def write(items: Sequence[dict[str, Any]]) -> bytes:
@@ -84,4 +96,6 @@ FILE = TableFile(
     ".corp.example 192.0.2.1:2525\n"
     "partner.example USEDNS\n"
     "ALL [2001:db8::1]",
+    too_many=_("The file has %(given)s routes; at most %(most)s can be imported."),
+    field_name=_field_name,
 )

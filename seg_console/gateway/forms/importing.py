@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-from django import forms
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.config.forms import LoadForm
+from seg_console.config.forms import TextFileForm
 
 
-class ImportForm(LoadForm):
+class ImportForm(TextFileForm):
     """A table as a text file, uploaded or pasted."""
 
-    pasted = forms.CharField(
-        label=_("Paste"),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 12, "class": "code", "spellcheck": "false"}),
-        help_text=_("The lines of such a file, as Export gives them."),
-    )
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["pasted"].help_text = _("The lines of such a file, as Export gives them.")

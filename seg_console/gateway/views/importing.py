@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from seg_console.config import pending, replacing
@@ -58,12 +59,16 @@ def import_page(
 def _checked(
     request: ConsoleRequest, section: ListSection[Any], found: Read
 ) -> tuple[Sequence[Shape], Sequence[LineFault]]:
-    if found.faults:
-        return (), found.faults
+    given = len(found.items)
+    if given > section.most:
+        words = _("The file has %(given)s rows; at most %(most)s can be imported.")
+        counts = {"given": number_format(given), "most": number_format(section.most)}
+        return (), [LineFault(0, words % counts), *found.in_lines(())]
     try:
-        return replacing.checked(section, found.items, pending.shown_to(request.user)), ()
+        values = replacing.checked(section, found.items, pending.shown_to(request.user))
     except InvalidConfiguration as invalid:
         return (), found.in_lines(invalid.problems)
+    return values, found.in_lines(())
 
 
 def _shown(
