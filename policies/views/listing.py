@@ -22,6 +22,7 @@ from policies.table import Table, lists_of, mail_policy_settings, member_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from tdc.views import ChoiceCell, Choices, choice_cell
@@ -114,7 +115,7 @@ def policy_list(request: ConsoleRequest) -> HttpResponse:
         "policy_count": len(table.policies),
         "removed": _removed(table, began_table),
         "find": find,
-        "found_for": found_for,
+        "found_for": visible(found_for),
     }
     return render(request, "policies/list.html", context, status=status)
 

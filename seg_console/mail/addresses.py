@@ -147,6 +147,9 @@ def _check_literal(text: str) -> str:
 def _in_ascii(domain: str) -> str:
     if domain.isascii():
         return domain
+    if visible(domain) != domain:
+        # The mapping drops them, and the name would be another one than the one that was given.
+        raise AddressError("%(domain)s holds characters that cannot be seen.", domain=_shown(domain))
     try:
         return idna.encode(domain, uts46=True).decode("ascii")
     except UnicodeError:  # idna.IDNAError is one

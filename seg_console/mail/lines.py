@@ -11,8 +11,10 @@ import re
 # C0 and C1 controls, DEL, the Unicode line and paragraph separators (many readers take them for line ends) and
 # lone surrogates, which cannot be written as UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Marks that change the direction of the text after them, so that a sentence with them in it reads as another one.
-_DIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Marks that nobody sees: those that change the direction of the text after them, so that a sentence with them in it
+# reads as another one, and those of no width, which make two names look like one. The joiners stay: Persian and
+# emoji are written with them.
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _NAMED_ESCAPES = {"\r": "\\r", "\n": "\\n", "\t": "\\t"}
 
 
@@ -43,8 +45,10 @@ def printable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`printable`, with the marks that turn the direction of text written out too: for values named in a sentence."""
-    return _DIRECTIONAL.sub(_escape, printable(text))
+    """`printable`, with the marks that nobody sees written out too: for values named in a sentence or in a log."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSEEN.sub(_escape, printable(text))
 
 
 def _escape(match: re.Match[str]) -> str:

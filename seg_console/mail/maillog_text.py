@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from seg_console.mail import events
-from seg_console.mail.lines import printable
+from seg_console.mail.lines import visible
 
 FORWARDING = "Cisco Secure Email Threat Defense"
 
@@ -30,8 +30,8 @@ def log_time(moment: datetime, zone: tzinfo) -> str:
 def lines(event: events.Event, zone: tzinfo) -> list[str]:
     """The log texts of one event, in order. `zone` is for the times that stand inside a text."""
     if isinstance(event, events.Delayed):
-        return [printable(line) for line in _delayed(event, zone)]
-    return [printable(line) for line in _WORDING[event.kind](event)]
+        return [visible(line) for line in _delayed(event, zone)]
+    return [visible(line) for line in _WORDING[event.kind](event)]
 
 
 def _connection_opened(event: events.ConnectionOpened) -> list[str]:

@@ -75,7 +75,11 @@ def test_a_mailbox_is_taken_with_its_domain_in_ascii(text: str, address: str) ->
         ("user@exa\r\nmple.com", "\\r\\n"),
         ("user@example.com\r\nRCPT TO:<x@y.example>", "\\r\\n"),
         ('"a\r\nb"@example.com', "not allowed"),
-        ("user@xn--\u00df\u2028.example", "not a valid internationalized"),
+        ("user@xn--\u00df\u2028.example", "cannot be seen"),
+        ("user@b\u00fccher\u3000\u00df .example", "not a valid internationalized"),
+        ("user@co\u200brp.example", '\\u200brp.example" holds characters that cannot be seen'),
+        ("user@\ufeffcorp.example", "cannot be seen"),
+        ("user@co\u00adrp.example", "cannot be seen"),
     ],
 )
 def test_what_is_no_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:

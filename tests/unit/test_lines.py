@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_console.mail.lines import clean_line_ends, has_bare_line_end, printable
+from seg_console.mail.lines import clean_line_ends, has_bare_line_end, printable, visible
 
 pieces = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"\0"])).map(b"".join)
 
@@ -74,3 +74,19 @@ def test_printable_text_is_one_line_of_utf_8(text: str) -> None:
     shown = printable(text)
     assert len(shown.splitlines()) <= 1
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("bücher, 邮件, שלום", "bücher, 邮件, שלום"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\u2066x\u2069\u200e", "\\u2066x\\u2069\\u200e"),
+        ("co\u200brp\ufeff\u2060\u00ad", "co\\u200brp\\ufeff\\u2060\\xad"),
+        ("mi\u200cravam 👩\u200d🔬", "mi\u200cravam 👩\u200d🔬"),
+        ("a\r\n", "a\\r\\n"),
+    ],
+)
+def test_what_nobody_sees_is_written_out(text: str, shown: str) -> None:
+    assert visible(text) == shown

@@ -41,6 +41,13 @@ def test_a_message_without_message_id_or_subject_has_no_such_line() -> None:
     ]
 
 
+def test_marks_that_turn_text_round_are_written_out() -> None:
+    event = with_changes(RECEIVED, invalid=("\u202e@corp.example",), subject="x\u2066y\u200b")
+    texts = lines(event, UTC)
+    assert "ICID 5012 MID 14501404 Invalid recipient address: '\\u202e@corp.example'" in texts
+    assert not [text for text in texts if set(text) & set("\u202e\u2066\u200b")]
+
+
 def test_the_null_sender_is_a_pair_of_brackets() -> None:
     assert "MID 14501404 ICID 5012 From: <>" in lines(with_changes(RECEIVED, envelope_sender=""), UTC)
 
