@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 # A comma inside a quoted local part separates nothing.
 _ENTRY = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
@@ -23,23 +24,27 @@ class BadEntry:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """`entries` are normalised, in their order, each once; `dropped` counts those that stood there again."""
+    """`entries` are normalised, in their order, each once; `dropped` counts those that stood there again, `unread` what
+    came after as many as there may be."""
 
     entries: tuple[str, ...]
     bad: tuple[BadEntry, ...]
     dropped: int
+    unread: int = 0
 
     @property
     def count(self) -> int:
-        return len(self.entries) + len(self.bad) + self.dropped
+        return len(self.entries) + len(self.bad) + self.dropped + self.unread
 
 
-def parse(text: str, check: Callable[[str], str]) -> Parsed:
-    """Entries separated by comma or new line. `check` returns an entry as it is kept, or raises ValueError."""
+def parse(text: str, check: Callable[[str], str], *, most: int) -> Parsed:
+    """Entries separated by comma or new line. `check` returns an entry as it is kept, or raises ValueError. Where there
+    are more than `most`, which is refused whatever they are, the rest is only counted."""
     kept: dict[str, str] = {}
     bad: list[BadEntry] = []
     dropped = 0
-    for line, value in _values(text):
+    values = _values(text)
+    for line, value in islice(values, most):
         try:
             entry = check(value)
         except ValueError as error:
@@ -47,7 +52,7 @@ def parse(text: str, check: Callable[[str], str]) -> Parsed:
             continue
         if kept.setdefault(entry.casefold(), entry) is not entry:
             dropped += 1
-    return Parsed(tuple(kept.values()), tuple(bad), dropped)
+    return Parsed(tuple(kept.values()), tuple(bad), dropped, unread=sum(1 for _ in values))
 
 
 def _values(text: str) -> Iterator[tuple[int, str]]:

@@ -67,7 +67,7 @@ class EntriesField(forms.CharField):
         return parsed.entries
 
     def parsed(self, text: str) -> Parsed:
-        return parse(text, self._checked)
+        return parse(text, self._checked, most=MOST_ENTRIES)
 
     def _checked(self, text: str) -> str:
         if self.lists is None:
@@ -325,13 +325,13 @@ class RecipientsField(forms.CharField):
         super().__init__(strip=False, **options)
 
     def clean(self, value: Any) -> tuple[str, ...]:
-        parsed = parse(super().clean(value), check_address)
+        parsed = parse(super().clean(value), check_address, most=MOST_RECIPIENTS)
+        if parsed.unread:
+            raise forms.ValidationError(_now("Give at most %(most)d recipients.") % {"most": MOST_RECIPIENTS})
         if parsed.bad:
             raise forms.ValidationError(_named(parsed.bad))
         if not parsed.entries:
             raise forms.ValidationError(self.error_messages["required"])
-        if len(parsed.entries) > MOST_RECIPIENTS:
-            raise forms.ValidationError(_now("Give at most %(most)d recipients.") % {"most": MOST_RECIPIENTS})
         return parsed.entries
 
 

@@ -45,14 +45,14 @@ def asked_path(text: str) -> str:
 
 def asked_paths(text: str) -> tuple[str, ...]:
     """The recipients of a field or an argument, separated by comma or new line. Raises ValidationError."""
-    parsed = parse(text, asked_path)
+    parsed = parse(text, asked_path, most=MOST_RECIPIENTS)
+    if parsed.unread:
+        raise forms.ValidationError(_now("Give at most %(most)d recipients.") % {"most": MOST_RECIPIENTS})
     if parsed.bad:
         sentence = _now("Line %(line)d: %(reason)s")
         raise forms.ValidationError(
             [sentence % {"line": bad.line, "reason": in_words(bad.error)} for bad in parsed.bad[:NAMED_ENTRIES]]
         )
-    if len(parsed.entries) > MOST_RECIPIENTS:
-        raise forms.ValidationError(_now("Give at most %(most)d recipients.") % {"most": MOST_RECIPIENTS})
     return parsed.entries
 
 

@@ -11,7 +11,7 @@ from policies.matching import check_entry
 
 
 def read(text: str) -> tuple[tuple[str, ...], list[tuple[int, str]], int]:
-    parsed = parse(text, check_entry)
+    parsed = parse(text, check_entry, most=20_000)
     return parsed.entries, [(bad.line, bad.value) for bad in parsed.bad], parsed.dropped
 
 
@@ -44,7 +44,7 @@ def test_an_entry_that_stands_twice_is_kept_once_whatever_its_case() -> None:
 @given(st.lists(st.sampled_from(["a@", "b@x.example", "@x.example", "bad", "A@", "@.x.example", "*"]), max_size=40))
 def test_nothing_is_lost(values: list[str]) -> None:
     for separator in (",", "\n", ", \n"):
-        parsed = parse(separator.join(values), check_entry)
+        parsed = parse(separator.join(values), check_entry, most=20_000)
         assert parsed.count == len(values)
         assert set(parsed.entries) == {value.lower() for value in values if "@" in value}
         assert [bad.value for bad in parsed.bad] == [value for value in values if "@" not in value]
@@ -52,7 +52,7 @@ def test_nothing_is_lost(values: list[str]) -> None:
 
 def test_ten_thousand_entries_are_read() -> None:
     text = "\n".join(f"user{n}@part{n % 50}.corp.example" for n in range(10_000))
-    parsed = parse(text, check_entry)
+    parsed = parse(text, check_entry, most=20_000)
     assert len(parsed.entries) == 10_000
 
 
@@ -60,4 +60,15 @@ def test_ten_thousand_entries_are_read() -> None:
     "hostile", ['"' * 1_000_000, '"\\' * 500_000, ("," * 999 + '"\\"') * 1000, "\u202e" * 1_000_000]
 )
 def test_a_megabyte_of_nonsense_gives_no_entry(hostile: str) -> None:
-    assert not parse(hostile, check_entry).entries
+    assert not parse(hostile, check_entry, most=20_000).entries
+
+
+def test_more_than_there_may_be_is_counted_and_not_checked() -> None:
+    checked = []
+
+    def check(text: str) -> str:
+        checked.append(text)
+        return check_entry(text)
+
+    parsed = parse("bad\n" * 240_000, check, most=10_000)
+    assert (len(checked), len(parsed.bad), parsed.unread, parsed.count) == (10_000, 10_000, 230_000, 240_000)
