@@ -243,11 +243,13 @@ _profiles = st.lists(
     max_size=3,
     unique_by=lambda item: str(item["name"]).casefold(),
 ).map(lambda items: sorted(items, key=lambda item: (item["name"] == "ALL", item["name"])))
+_servers = st.ip_addresses().filter(lambda address: not (address.is_unspecified or address.is_multicast))
 _replies = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30)
 
 
 def _answer(action: str, least: int, most: int) -> st.SearchStrategy[dict[str, Any]]:
-    response = st.fixed_dictionaries({"code": st.integers(least, most), "text": _replies})
+    codes = st.integers(least, most).filter(lambda code: code != 421)
+    response = st.fixed_dictionaries({"code": codes, "text": _replies})
     return st.fixed_dictionaries(
         {
             "recipient": st.one_of(_domains, _domains.map(".{}".format), _addresses, _locals.map("{}@".format)),
@@ -331,9 +333,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "bounce_profiles": _profiles,
         "dns": st.fixed_dictionaries(
             {
-                "servers": st.lists(
-                    st.fixed_dictionaries({"host": st.ip_addresses().map(str), "port": _ports}), max_size=3
-                ),
+                "servers": st.lists(st.fixed_dictionaries({"host": _servers.map(str), "port": _ports}), max_size=3),
                 "timeout": st.integers(1, 60),
             }
         ),

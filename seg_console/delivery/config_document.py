@@ -49,6 +49,8 @@ def _destination(domain: str) -> str:
     if any(domain == each.shown_as("") for each in kinds()):
         message = _("%(name)s is the name of a queue with rules of its own; give the domain of the message intake.")
         raise ValueError(message % {"name": domain})
+    if domain == "default":
+        raise ValueError(_("the row of all other destinations has the domain ALL."))
     return domain
 
 
@@ -65,9 +67,12 @@ Destination = Annotated[DomainPattern, AfterValidator(_destination)]
 
 def _ip_address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
         raise ValueError(_("give an IP address: a name server is not looked up by name.")) from None
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(_("give the address of one name server."))
+    return str(address)
 
 
 Seconds = Annotated[int, Field(ge=1, le=86_400)]

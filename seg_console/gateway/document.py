@@ -59,6 +59,21 @@ def check_recipient(text: str) -> str:
     return check_address(text).lower()
 
 
+def check_banner_text(text: str) -> str:
+    """What follows the 554 of a rejected host. Raises ValueError with a sentence."""
+    if re.match(r"[2-5]\d\d(?!\d)", text):
+        raise ValueError(_("give the text alone: the code is always 554."))
+    return check_reply_text(text)
+
+
+def check_reply_code(code: int) -> int:
+    """Raises ValueError with a sentence for the code that announces the end of the connection (RFC 5321 section 4.2.3):
+    it goes on, for the other recipients of the message."""
+    if code == 421:
+        raise ValueError(_("give another code, for example 450: after 421 clients expect the connection to end."))
+    return code
+
+
 def check_reply_text(text: str) -> str:
     """One line that an SMTP reply may carry (RFC 5321 section 4.2). Raises ValueError with a sentence."""
     if not text or not text.isascii() or not text.isprintable():
@@ -140,14 +155,14 @@ class SenderGroup(Shape):
             return response
         if info.data.get("action") != "reject":
             raise ValueError(_("a response goes with reject only."))
-        return check_reply_text(response)
+        return check_banner_text(response)
 
 
 ALL_GROUP = SenderGroup(name=ALL)
 
 
 class Response(Shape):
-    code: Annotated[int, Field(ge=200, le=599)]
+    code: Annotated[int, Field(ge=200, le=599), AfterValidator(check_reply_code)]
     text: Annotated[str, Field(max_length=LONGEST_RESPONSE), AfterValidator(check_reply_text)]
 
 

@@ -219,6 +219,8 @@ def test_the_default_row_has_real_numbers_and_nothing_to_follow(user: User, clie
         ({"domain": "CORP.example"}, "That destination is in the table already."),
         ({"domain": "ALL"}, "The default row is in the table already"),
         ({"domain": "the.tdc.queue"}, "the.tdc.queue is the name of a queue with rules of its own"),
+        ({"domain": "Default"}, "the row of all other destinations has the domain ALL"),
+        ({"domain": "a\u200bb.example"}, "holds characters that cannot be seen"),
         ({"domain": "not a domain"}, "is not a domain"),
         ({"max_connections": "0"}, "greater than or equal to 1"),
         ({"max_messages_per_connection": "1001"}, "less than or equal to 1000"),
@@ -389,6 +391,9 @@ def test_bad_servers_are_refused_by_line(user: User, client: Client) -> None:
     page = client.post(reverse("dns:edit-settings"), data).content.decode()
     assert "Line 2: give an IP address" in page
     assert "Line 3: give 1 or more." in page
+    for address in ("0.0.0.0", "::", "224.0.0.1"):
+        said_no = client.post(reverse("dns:edit-settings"), {"servers": address, "timeout": "9"}).content.decode()
+        assert "Line 1: give the address of one name server." in said_no
     assert "ns1.example" in page
     many = "\n".join(f"192.0.2.{number}" for number in range(11))
     assert client.post(reverse("dns:edit-settings"), {"servers": many, "timeout": "9"}).status_code == 422

@@ -162,6 +162,7 @@ def test_what_is_no_host_is_refused_and_shown_safely(client: Client, asked: str)
         {"response": "with accept"},
         {"action": "reject", "response": "two\nlines"},
         {"action": "reject", "response": "ünïcode"},
+        {"action": "reject", "response": "550 not from here"},
         {"max_recipients": "0"},
         {"max_recipients_per_hour": "1.5"},
         {"tls": "maybe"},

@@ -68,6 +68,7 @@ def test_importing_replaces_the_table_and_tells_the_counts(user: User, client: C
         ("corp.example REJECT 550 ünïcode", "Line 1:"),
         ("corp.example ACCEPT\nCORP.example REJECT", "Line 2:"),
         ("ALL ACCEPT", "Line 1:"),
+        ("corp.example REJECT 421 bye", "give another code, for example 450"),
         ("<script>alert(1)</script> ACCEPT", "Line 1:"),
         ("a\u202e.example ACCEPT", "Line 1:"),
         ("=cmd() ACCEPT", "Line 1:"),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from policies.forms import EntriesField
 from seg_console.config.checks import check_host
 from seg_console.config.problems import in_words
-from seg_console.gateway.document import check_comment, check_group_name, check_reply_text
+from seg_console.gateway.document import check_banner_text, check_comment, check_group_name
 from seg_console.gateway.host_access import ALL, LONGEST_ENTRY, check_entry
 from seg_console.gateway.models import LONGEST_COMMENT, LONGEST_GROUP_NAME, LONGEST_RESPONSE, ClientTls, HostAction
 
@@ -57,7 +57,7 @@ class LastRowForm(forms.Form):
         if not text:
             return ""
         try:
-            return check_reply_text(text)
+            return check_banner_text(text)
         except ValueError as error:
             raise forms.ValidationError(in_words(error)) from error
 

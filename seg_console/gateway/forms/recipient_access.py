@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.problems import in_words
-from seg_console.gateway.document import check_recipient, check_reply_text
+from seg_console.gateway.document import check_recipient, check_reply_code, check_reply_text
 from seg_console.gateway.models import LONGEST_RECIPIENT, LONGEST_RESPONSE, Action
 
+Value = TypeVar("Value", str, int)
 
-def _checked(check: Callable[[str], str], text: str) -> str:
+
+def _checked(check: Callable[[Value], Value], value: Value) -> Value:
     """Raises forms.ValidationError with the sentence of the check."""
     try:
-        return check(text)
+        return check(value)
     except ValueError as error:
         raise forms.ValidationError(in_words(error)) from error
 
@@ -50,7 +52,11 @@ class RecipientAccessForm(forms.Form):
         self.fields["order"] = forms.IntegerField(label=_("Order"), min_value=1, max_value=places, initial=places)
 
     def clean_recipient(self) -> str:
-        return _checked(check_recipient, self.cleaned_data["recipient"])
+        return _checked(check_recipient, str(self.cleaned_data["recipient"]))
+
+    def clean_response_code(self) -> int | None:
+        code = self.cleaned_data["response_code"]
+        return None if code is None else _checked(check_reply_code, code)
 
     def clean_response_text(self) -> str:
         text = self.cleaned_data["response_text"]
