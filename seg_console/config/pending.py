@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -303,4 +304,16 @@ def _readable(
 ) -> list[Collision]:
     my_changes = {Key(c.model, str(c.uid)): c for c in describe(mine, before=base, after=pending)}
     their_changes = {Key(c.model, str(c.uid)): c for c in describe(theirs, before=base, after=newest)}
-    return [Collision(my_changes.get(clash.mine), their_changes.get(clash.theirs)) for clash in clashes]
+    found = []
+    for clash in clashes:
+        found.append(Collision(my_changes.get(clash.mine), their_changes.get(clash.theirs)))
+        if clash.mine != clash.theirs and clash.mine.model == clash.theirs.model:
+            # Two new objects of one name: what each is made of is kept or lost with it.
+            found += [Collision(part, None) for part in _parts_of(clash.mine, my_changes.values())]
+            found += [Collision(None, part) for part in _parts_of(clash.theirs, their_changes.values())]
+    return found
+
+
+def _parts_of(whole: Key, changes: Iterable[Change]) -> list[Change]:
+    wanted = (whole.model, UUID(whole.uid))
+    return [change for change in changes if change.belongs_to == wanted and (change.model, change.uid) != wanted]

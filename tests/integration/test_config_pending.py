@@ -361,8 +361,21 @@ def test_two_new_policies_of_one_name_collide_and_overwriting_leaves_one_with_it
         member = PolicyMember(policy_uid=made.uid, position=1, recipient_match="following", recipient_entries=[entry])
         pending.submit(user, made, member)
     pending.commit(bob, "bob")
-    with pytest.raises(pending.Collisions):
+    with pytest.raises(pending.Collisions) as collided:
         pending.commit(ann, "ann")
+    policies, *parts = collided.value.collisions
+    assert policies.mine
+    assert policies.theirs
+    assert (policies.mine.name, policies.theirs.name) == ("Sales", "Sales")
+    # What each is made of is seen before one of them is lost.
+    told = [[("mine", part.mine), ("theirs", part.theirs)] for part in parts]
+    assert [
+        (side, change.within, ("ann@",) in values, ("bob@",) in values)
+        for sides in told
+        for side, change in sides
+        if change
+        for values in [[field.new for field in change.fields]]
+    ] == [("mine", "Sales", True, False), ("theirs", "Sales", False, True)]
     pending.commit(ann, "ann", overwrite=True)
     (sales,) = committed_plain()["incoming_mail_policies"]
     assert [member["recipients"]["entries"] for member in sales["members"]] == [["ann@"]]

@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from policies.matching import DEFAULT_POLICY_UID
-from policies.models import PolicyMember
+from policies.models import IncomingMailPolicy, PolicyMember
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
@@ -422,6 +422,20 @@ def test_a_collision_is_listed_field_by_field_with_what_both_began_from(user: Us
         ("Threat Defense Connector", "Custom Message Intake Address", "No Scan", "Default Message Intake Address"),
         ("Custom Message Intake Address", "id2@intake.example", "", ""),
     ]
+
+
+def test_two_new_policies_of_one_name_are_shown_with_what_they_are_made_of(user: User, client: Client) -> None:
+    other = person(name="grace")
+    for owner, entry in ((user, "mine@"), (other, "hers@")):
+        made = IncomingMailPolicy(name="Same", position=9)
+        member = PolicyMember(policy_uid=made.uid, position=1, recipient_match="following", recipient_entries=[entry])
+        pending.submit(owner, made, member)
+    pending.commit(other, "")
+    response = client.post(reverse("configuration:commit"), {})
+    assert response.status_code == 409
+    collisions = response.content.decode().partition("collisions-title")[2].partition("</section>")[0]
+    assert "mine@" in collisions
+    assert "hers@" in collisions
 
 
 def test_the_end_of_a_long_value_is_seen_where_only_that_differs(user: User, client: Client) -> None:
