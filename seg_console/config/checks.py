@@ -11,11 +11,12 @@ from typing import Annotated
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field
 
-from seg_console.mail.addresses import check_address, check_domain
+from seg_console.mail.addresses import AddressError, check_address, check_domain
 from seg_console.mail.lines import visible
 
 LONGEST_VALUE = 1000
 LONGEST_COMMENT = 2000
+_LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -71,13 +72,18 @@ def _domain_pattern(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def check_host(text: str) -> str:
-    """A host name or an IP address without brackets, in its plain spelling. Raises AddressError."""
+    """A host name or an IP address, in its plain spelling and without the brackets that it may be given in. Raises
+    AddressError."""
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
     # No name ends in a digit's label or holds a colon; the many names of a long table need not be tried as addresses.
     if ":" not in text and not text[-1:].isdigit():
         return check_domain(text)
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
+        if _LIKE_AN_ADDRESS.fullmatch(text):
+            raise AddressError('"%(host)s" is not an IP address.', host=text[:80]) from None
         return check_domain(text)
 
 

@@ -516,6 +516,28 @@ def test_a_full_table_of_routes_takes_no_more(user: User, client: Client, monkey
     assert faults(give(client, ROUTES, text)) == [(None, "The file has 40,001 routes; at most 40,000 can be imported.")]
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("192.0.2.1", "192.0.2.1"), ("[192.0.2.1]", "192.0.2.1"), ("[2001:DB8::1]", "2001:db8::1"), ("::1", "::1")],
+)
+def test_a_route_to_an_address_is_taken_with_and_without_brackets(
+    user: User, client: Client, given: str, kept: str
+) -> None:
+    data = {"domain": "a.example", "host-TOTAL_FORMS": "1", "host-INITIAL_FORMS": "0", "host-0-host": given}
+    assert client.post(reverse("smtp-routes:add"), data).status_code == 302
+    [added] = [row for row in section(user, "smtp_routes") if row["domain"] == "a.example"]
+    assert [host["host"] for host in added["hosts"]] == [kept]
+
+
+@pytest.mark.parametrize("given", ["999.1.1.1", "1.2.3", "[192.0.2.300]", "2001:db8:::1"])
+def test_what_is_no_address_is_said_to_be_none(user: User, client: Client, given: str) -> None:
+    data = {"domain": "a.example", "host-TOTAL_FORMS": "1", "host-INITIAL_FORMS": "0", "host-0-host": given}
+    response = client.post(reverse("smtp-routes:add"), data)
+    assert response.status_code == 422
+    assert "&quot; is not an IP address." in response.content.decode()
+    assert pending.pending_of(user) is None
+
+
 def test_last_row_and_next_pages_of_the_routes(user: User, client: Client) -> None:
     configured(smtp_routes=[route(f"d{number:03}.example") for number in range(120)])
     first = client.get(reverse("smtp-routes:list")).context
