@@ -35,6 +35,7 @@ from policies.models import (
     PolicyMember,
 )
 from seg_console.config import registry
+from seg_console.config.checks import only_new
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.order import STEP, place
 from seg_console.config.problems import Problem, path_of
@@ -76,6 +77,12 @@ def _fitting(entries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     return entries
 
 
+def _fit_the_page(members: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(members) > MOST_MEMBERS:
+        raise ValueError(_("give at most %(max_length)s.") % {"max_length": MOST_MEMBERS})
+    return members
+
+
 class Senders(Shape):
     match: SenderMatchWord = "any"
     entries: Entries = Field(default=(), validate_default=True)
@@ -101,7 +108,7 @@ class Policy(Shape):
     """One policy of the table, in table order; other packages add their services' keys."""
 
     name: Name
-    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    members: Annotated[tuple[Member, ...], Field(min_length=1), only_new(_fit_the_page)]
 
     @field_validator("name")
     @classmethod

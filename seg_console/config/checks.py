@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import ipaddress
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from django.utils.translation import gettext as _
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from seg_console.mail.addresses import AddressError, check_address, check_domain
 from seg_console.mail.lines import visible
@@ -18,6 +19,11 @@ LONGEST_VALUE = 1000
 LONGEST_COMMENT = 2000
 _LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+RUNNING = {"is_committed": True}
+"""Pydantic's context where a committed set is read; see `only_new`."""
+Value = TypeVar("Value")
 
 
 class NotUtf8(ValueError):
@@ -41,6 +47,16 @@ def utf8_text(content: bytes) -> str:
         return text
     before = content[: good if nul < 0 else nul]
     raise NotUtf8(len(_LINE_END.findall(before)) + 1)
+
+
+def only_new(check: Callable[[Value], Value]) -> AfterValidator:
+    """A rule that sets committed before it may break: they run on as they are, and are held to it when they are next
+    submitted or committed. See `RUNNING`."""
+
+    def checked(value: Value, info: ValidationInfo) -> Value:
+        return value if info.context == RUNNING else check(value)
+
+    return AfterValidator(checked)
 
 
 def plain_lines(text: str) -> str:
@@ -75,7 +91,8 @@ def check_host(text: str) -> str:
     """A host name or an IP address, in its plain spelling and without the brackets that it may be given in. Raises
     AddressError."""
     if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
+        # A name in brackets is refused as it stands, below.
+        text = text[1:-1] if _LIKE_AN_ADDRESS.fullmatch(text[1:-1]) else text
     # No name ends in a digit's label or holds a colon; the many names of a long table need not be tried as addresses.
     if ":" not in text and not text[-1:].isdigit():
         return check_domain(text)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from seg_console.config import registry, rows
+from seg_console.config.checks import RUNNING
 from seg_console.config.models import Configuration
 from seg_console.config.problems import InvalidConfiguration, Problem, problems_of, unknown_key
 from seg_console.config.registry import Section
@@ -61,7 +62,7 @@ class Document:
         return self._uids.get(key, ())
 
     def _read(self, key: str) -> Any:
-        return registry.adapter(key).validate_json(self.text(key))
+        return registry.adapter(key).validate_json(self.text(key), context=RUNNING)
 
 
 def document_of(configuration: Configuration) -> Document:

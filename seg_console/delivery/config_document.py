@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from seg_console.config import registry
-from seg_console.config.checks import LONGEST_VALUE, DomainPattern, Port, check_host
+from seg_console.config.checks import LONGEST_VALUE, DomainPattern, Port, check_host, only_new
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Shape
 from seg_console.delivery.config_models import (
@@ -49,6 +49,10 @@ def _destination(domain: str) -> str:
     if any(domain == each.shown_as("") for each in kinds()):
         message = _("%(name)s is the name of a queue with rules of its own; give the domain of the message intake.")
         raise ValueError(message % {"name": domain})
+    return domain
+
+
+def _no_default(domain: str) -> str:
     if domain == "default":
         raise ValueError(_("the row of all other destinations has the domain ALL."))
     return domain
@@ -62,17 +66,21 @@ def _profile_name(text: str) -> str:
     return text
 
 
-Destination = Annotated[DomainPattern, AfterValidator(_destination)]
+Destination = Annotated[DomainPattern, AfterValidator(_destination), only_new(_no_default)]
 
 
 def _ip_address(text: str) -> str:
     try:
-        address = ipaddress.ip_address(text)
+        return str(ipaddress.ip_address(text))
     except ValueError:
         raise ValueError(_("give an IP address: a name server is not looked up by name.")) from None
+
+
+def _one_server(text: str) -> str:
+    address = ipaddress.ip_address(text)
     if address.is_unspecified or address.is_multicast:
         raise ValueError(_("give the address of one name server."))
-    return str(address)
+    return text
 
 
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
@@ -141,7 +149,7 @@ class NamedBounces(Bounces):
 
 
 class DnsServer(Shape):
-    host: Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(_ip_address)]
+    host: Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(_ip_address), only_new(_one_server)]
     port: Port = 53
 
 

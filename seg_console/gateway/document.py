@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from seg_console.config import registry
-from seg_console.config.checks import LONGEST_VALUE
+from seg_console.config.checks import LONGEST_VALUE, RUNNING, only_new
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Plain, Shape
@@ -127,7 +127,7 @@ class SenderGroup(Shape):
     """A row of the Host Access Table; the one named ALL is the last and has no entries."""
 
     name: Annotated[str, Field(max_length=LONGEST_GROUP_NAME), AfterValidator(check_group_name)]
-    comment: Annotated[str, Field(max_length=LONGEST_COMMENT), AfterValidator(check_comment)] = ""
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT), only_new(check_comment)] = ""
     entries: Annotated[
         tuple[Annotated[str, AfterValidator(check_entry)], ...],
         Field(max_length=MOST_ENTRIES),
@@ -155,14 +155,14 @@ class SenderGroup(Shape):
             return response
         if info.data.get("action") != "reject":
             raise ValueError(_("a response goes with reject only."))
-        return check_banner_text(response)
+        return response if info.context == RUNNING else check_banner_text(response)
 
 
 ALL_GROUP = SenderGroup(name=ALL)
 
 
 class Response(Shape):
-    code: Annotated[int, Field(ge=200, le=599), AfterValidator(check_reply_code)]
+    code: Annotated[int, Field(ge=200, le=599), only_new(check_reply_code)]
     text: Annotated[str, Field(max_length=LONGEST_RESPONSE), AfterValidator(check_reply_text)]
 
 

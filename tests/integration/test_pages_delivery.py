@@ -529,6 +529,14 @@ def test_a_route_to_an_address_is_taken_with_and_without_brackets(
     assert [host["host"] for host in added["hosts"]] == [kept]
 
 
+def test_a_name_in_brackets_is_no_host(user: User, client: Client) -> None:
+    data = {"domain": "a.example", "host-TOTAL_FORMS": "1", "host-INITIAL_FORMS": "0", "host-0-host": "[mx.example]"}
+    response = client.post(reverse("smtp-routes:add"), data)
+    assert response.status_code == 422
+    assert "is not a domain name" in response.content.decode()
+    assert pending.pending_of(user) is None
+
+
 @pytest.mark.parametrize("given", ["999.1.1.1", "1.2.3", "[192.0.2.300]", "2001:db8:::1"])
 def test_what_is_no_address_is_said_to_be_none(user: User, client: Client, given: str) -> None:
     data = {"domain": "a.example", "host-TOTAL_FORMS": "1", "host-INITIAL_FORMS": "0", "host-0-host": given}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 
-from seg_console.config import document
+from seg_console.config import document, registry
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.config.rows import Rows
 from tests.configurations import FULL, documents, full, policy, route
@@ -300,3 +301,19 @@ def test_text_that_json_readers_would_not_agree_on_is_refused(text: str | bytes,
 def test_text_that_is_not_unicode_is_refused() -> None:
     content = document.read(r'{"format": 1, "smtp_routes": [{"domain": "\ud800", "hosts": []}]}')
     assert [str(problem) for problem in document.validate(content)] == ["smtp_routes: give text that is valid Unicode."]
+
+
+def test_what_was_committed_before_a_rule_is_read_on_and_held_to_it_when_it_comes_again() -> None:
+    recipients = [{"recipient": "a@", "action": "reject", "response": {"code": 421, "text": "bye"}}]
+    older: dict[str, Any] = {
+        "recipient_access": recipients,
+        "host_access": [{"name": "G", "comment": "co\u200bmment", "action": "reject", "response": "550 no"}],
+        "destination_controls": [{"domain": "default", "max_connections": 3}],
+        "dns": {"servers": [{"host": "0.0.0.0"}]},
+        "incoming_mail_policies": [{"name": "P", "members": [{}] * 101}],
+    }
+    for key, plain in older.items():
+        running = document.Document({key: json.dumps(plain)}, {})
+        assert running[registry.section(key)]
+        with pytest.raises(InvalidConfiguration):
+            loaded({"format": 1, key: plain})
