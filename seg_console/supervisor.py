@@ -205,9 +205,17 @@ class Supervisor:
         """Notice what has ended and start it again, until it is time to stop."""
         while not self._stop.is_set():
             async with self._one_at_a_time:
-                await arbiter.manage_watchers()
+                await self._look_after(arbiter)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), CHECK_INTERVAL_S)
+
+    async def _look_after(self, arbiter: Arbiter) -> None:
+        # Not circus's own round: it drops a process that ends between its two looks without calling `after_reap`, and
+        # that ending would be neither told nor counted. Here waitpid(2) alone says what has ended.
+        arbiter.reap_processes()
+        for watcher in arbiter.iter_watchers():
+            if watcher.is_active() and not watcher.processes and not self._stop.is_set():
+                await watcher.spawn_processes()
 
     async def _start(self, arbiter: Arbiter, process: Process) -> None:
         async with self._one_at_a_time:
@@ -244,6 +252,8 @@ class Supervisor:
             watchers = [arbiter.get_watcher(p.name) for p in self._processes if p.stop_group == group]
             await arbiter.stop_watchers(watcher_iter_func=_these(watchers))
         await arbiter.stop()
+        for output in self._outputs.values():
+            output.close()
 
     def _ended(self, *, watcher: Watcher, exit_code: int, **_: object) -> bool:
         """circus's hook: a process has ended. Says so, and gives up when it keeps happening."""
