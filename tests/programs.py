@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -15,7 +16,12 @@ def require_program(name: str, package: str, *, instead: str = "") -> str:
         found = shutil.which(wanted) or shutil.which(wanted, path="/usr/sbin:/usr/local/sbin:/sbin")
         if found:
             return found
-    sentence = f"{name} is needed: apt-get install {package}"
+    missing(name, package)
+
+
+def missing(what: str, package: str) -> NoReturn:
+    """Skips the test with what to install; in CI, which installs all, fails it."""
+    sentence = f"{what} is needed: apt-get install {package}"
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
