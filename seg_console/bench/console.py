@@ -43,17 +43,40 @@ ROUTE = {
     "host-0-host": "127.0.0.1",
     "host-0-port": "25",
 }
+# `UID`: of the first object that the page above it links to.
+UID = "UID"
 PAGES = (
     "/monitor/overview/",
     "/monitor/delivery-status/",
     "/monitor/message-tracking/",
     "/mail-policies/incoming/",
+    "/mail-policies/incoming/?address=user7@part150.bench.example&side=recipient",
+    f"/mail-policies/incoming/{UID}/",
+    f"/mail-policies/incoming/{UID}/copy/",
+    f"/mail-policies/incoming/{UID}/threat-defense-connector/",
+    "/mail-policies/incoming/add/",
     "/mail-policies/incoming/order/",
+    "/mail-policies/incoming/threat-defense-connector/",
+    "/mail-policies/incoming/explain/",
+    "/mail-policies/settings/",
+    "/mail-policies/address-lists/",
+    "/mail-policies/host-access/",
     "/mail-policies/recipient-access/",
+    f"/mail-policies/recipient-access/{UID}/",
     "/mail-policies/destination-controls/",
+    "/security-services/overview/",
     "/security-services/threat-defense-connector/",
+    "/security-services/threat-defense-connector/edit/",
+    "/security-services/threat-defense-connector/test/",
     "/network/smtp-routes/",
     "/network/smtp-routes/?find=d39",
+    f"/network/smtp-routes/{UID}/",
+    "/network/smtp-routes/add/",
+    "/network/bounce-profiles/",
+    "/network/dns/",
+    "/network/listeners/",
+    "/network/certificates/",
+    "/system-administration/trace/",
     "/system-administration/configuration-file/",
     "/system-administration/configuration-history/",
     "/system-administration/audit-log/",
@@ -143,9 +166,10 @@ def _measure() -> Iterator[Figure]:
 
         yield timed("Load and commit all of it with `loadconfig`", lambda: system.load(configuration()))
         browser = Browser(http_port, passphrase)
-        for path in PAGES:
+        for path in _addresses(browser):
             browser.get(path)
-            yield timed(f"`{path}`", lambda: browser.get(path), goal=PAGE_MS, rounds=ROUNDS)  # noqa: B023 - called at once
+            shown = re.sub(r"[0-9a-f-]{36}", UID, path)
+            yield timed(f"`{shown}`", lambda: browser.get(path), goal=PAGE_MS, rounds=ROUNDS)  # noqa: B023 - called at once
         row = {"order": "1", "recipient": DOMAIN, "action": "accept"}
         yield timed("Submit one recipient", lambda: browser.send("/mail-policies/recipient-access/add/", row))
         yield timed("Review it", lambda: browser.get(UNCOMMITTED), goal=PAGE_MS, rounds=ROUNDS)
@@ -154,6 +178,16 @@ def _measure() -> Iterator[Figure]:
         yield timed("Submit one route", lambda: browser.send("/network/smtp-routes/add/", ROUTE))
         yield timed("Review it", lambda: browser.get(UNCOMMITTED), goal=PAGE_MS, rounds=ROUNDS)
         yield timed("Commit it", lambda: browser.send(UNCOMMITTED, {"comment": "benchmark"}), goal=COMMIT_MS)
+
+
+def _addresses(browser: Browser) -> Iterator[str]:
+    """`PAGES` with a real object's in place of `UID`. Raises GatewayError where the list links to none."""
+    for path in PAGES:
+        above, needs_uid, below = path.partition(UID)
+        linked = re.search(f'href="{above}([0-9a-f-]{{36}})/', browser.get(above)) if needs_uid else None
+        if needs_uid and linked is None:
+            raise gateway.GatewayError(f"{above} links to no object.")
+        yield f"{above}{linked[1]}{below}" if linked else path
 
 
 def _cpu_ms(system: gateway.Gateway) -> float:
