@@ -75,16 +75,31 @@ def test_a_data_folder_is_made_and_one_that_cannot_be_is_refused(
 
 
 def test_a_command_ends_with_the_sentence_alone() -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+    ended = _manage("check", SEG_SMTP_PORT="abc")
+    sentence = "SEG_SMTP_PORT='abc' is not a port: give a whole number from 1 to 65535.\n"
+    assert (ended.returncode, ended.stderr) == (1, sentence)
+
+
+def test_a_command_on_a_database_that_was_never_prepared_ends_with_one_sentence(tmp_path: Path) -> None:
+    database = {"SEG_DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
+    ended = _manage("showconfig", **database)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(
+        r"The database cannot be used: no such table: \w+\. Is it the one that SEG_DATA_DIR or .*\n", ended.stderr
+    )
+    assert "Traceback" in _manage("showconfig", "--traceback", **database).stderr
+
+
+def _manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a command says in a process of its own, which has the program's settings and not the tests'."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "seg_console.settings", "SEG_SMTP_PORT": "abc"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "seg_console.settings", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    sentence = "SEG_SMTP_PORT='abc' is not a port: give a whole number from 1 to 65535.\n"
-    assert (ended.returncode, ended.stderr) == (1, sentence)
 
 
 def test_postgresql_is_named_by_a_url_with_a_host_or_a_socket_folder(monkeypatch: pytest.MonkeyPatch) -> None:
