@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from policies.models import IncomingMailPolicy
@@ -51,6 +53,24 @@ def configuration_queries(client: Client, url: str, **query: Any) -> int:
         assert client.get(url, query).status_code == 200
     own = ('"config_', '"policies_', '"tdc_')
     return sum(any(table in query["sql"] for table in own) for query in captured.captured_queries)
+
+
+def give_table(client: Client, view: str, content: bytes | str) -> Any:
+    """The answer to a file given to an import page: the faults, or the preview."""
+    data = content.encode() if isinstance(content, str) else content
+    return client.post(reverse(view), {"upload": SimpleUploadedFile("table.txt", data), "pasted": ""})
+
+
+def import_table(client: Client, view: str, content: bytes | str) -> Any:
+    """Give a file, look at the preview, import it; the page after that."""
+    looked_at = give_table(client, view, content)
+    assert looked_at.status_code == 200, looked_at.content.decode()
+    return client.post(reverse(view), seen_in(looked_at), follow=True)
+
+
+def seen_in(preview: Any) -> dict[str, str]:
+    """What the button Import of a preview sends."""
+    return {name: str(preview.context[name]) for name in ("key", "seen")}
 
 
 def htmx(current: str = "/") -> dict[str, str]:

@@ -64,14 +64,10 @@ def submitting(
         record(Act.SUBMIT, by=user, changes=_changed(found), size=len(found))
 
 
-def replaced(user: User, difference: Difference, places: tuple[Ranks, Ranks], *, size: int) -> None:
-    """Record that a list of one model was given anew: the beginning of what differs, of `size` objects. `places`:
-    those in the list before and after."""
-    with translation.override("en"):
-        orders = {model: places for model in difference if has_order(model)}
-        found = worded(difference, wholes=({}, {}), orders=orders)
-        kept = sum(len(pairs) for pairs in difference.values())
-        record(Act.SUBMIT, by=user, changes=_changed(found), more_changes=size - kept, size=size)
+def replaced(user: User, found: Sequence[Change], *, size: int) -> None:
+    """Record that a list was given anew by the beginning of what differs, with the labels in English, of `size` objects
+    in all."""
+    record(Act.SUBMIT, by=user, changes=_changed(found), more_changes=size - len(found), size=size)
 
 
 def changed(

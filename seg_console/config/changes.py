@@ -18,7 +18,8 @@ from seg_console.config.models import Configuration, ConfigurationObject
 from seg_console.config.rows import Difference, Model
 
 Text = str | tuple[str, ...]
-Ranks = dict[UUID, int]
+# Places in a list, from 1; a text where there is more to say of a place.
+Ranks = dict[UUID, int | str]
 Names = dict[UUID, str]
 
 # More than this nobody reads; a difference of 40,000 routes is shown by its beginning and a count of the rest.
@@ -239,7 +240,7 @@ def _fields(
             yield FieldChange(label, before, after, is_worded=_is_worded(row, name))
 
 
-def _text(row: ConfigurationObject | None, name: str, rank: int | None) -> Text:
+def _text(row: ConfigurationObject | None, name: str, rank: int | str | None) -> Text:
     if row is None:
         return ""
     # Positions are sparse; what a person reads is the place in the list.

@@ -22,7 +22,7 @@ def place(positions: Sequence[int | None]) -> list[int]:
 
     None stands for an object that is new. All are numbered afresh only where a gap is too narrow.
     """
-    kept = _longest_rising(positions)
+    kept = staying(positions)
     following: list[int | None] = [None] * len(positions)
     for index in range(len(positions) - 2, -1, -1):
         following[index] = index + 1 if index + 1 in kept else following[index + 1]
@@ -51,8 +51,9 @@ def _spread(before: int | None, positions: Sequence[int | None], *, index: int, 
     return before + gap if gap > 0 else None
 
 
-def _longest_rising(positions: Sequence[int | None]) -> set[int]:
-    """Indexes of a longest strictly rising subsequence (patience sorting)."""
+def staying(positions: Sequence[int | None]) -> set[int]:
+    """Indexes of as many objects as can stay where they are while the others are moved: a longest strictly rising
+    subsequence (patience sorting). None stands for an object that is new."""
     tails: list[int] = []
     at: list[int] = []
     came_from: dict[int, int | None] = {}

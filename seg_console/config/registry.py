@@ -125,6 +125,10 @@ class ListSection(Section[tuple[S, ...]], Generic[S]):
             fields = [values | {"position": position} for values, position in zip(fields, positions, strict=True)]
         return uids, [self.model(uid=uid, **values) for uid, values in zip(uids, fields, strict=True)]
 
+    def standing(self) -> list[ConfigurationObject]:
+        """What every such list has, with its initial values where it has no row; in the list's order, the last."""
+        return []
+
     def sort_key(self, row: Any) -> tuple[Any, ...]:
         if self.ordered:
             return (row.position, row.uid)

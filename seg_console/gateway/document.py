@@ -238,6 +238,9 @@ class HostAccessSection(ListSection[SenderGroup]):
             rows.append(models.SenderGroup(uid=ALL_UID, position=LAST_POSITION, **self.to_fields(last)))
         return uids + [ALL_UID] * (len(items) - len(groups)), rows
 
+    def standing(self) -> list[ConfigurationObject]:
+        return [last_row()]
+
     def check(self, raw: object) -> Iterator[Problem]:
         yield from super().check(raw)
         items = raw if isinstance(raw, list) else []

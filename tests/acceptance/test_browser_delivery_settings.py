@@ -112,7 +112,9 @@ def test_routes_are_imported_after_faults_were_told_by_line(spoken: Page, admin:
     expect(page.get_by_role("alert")).to_contain_text(gettext("Line %(line)s:") % {"line": 2})
     field(page, "Paste").fill("a.example mx.a.example:26/5\n.b.example USEDNS\n")
     button(page, "Import…").click()
-    expect(page.get_by_text(gettext("The file replaces every row of the table."))).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(gettext("Import SMTP Routes"))
+    removed = ngettext("%(n)s row is removed", "%(n)s rows are removed", 2) % {"n": 2}
+    expect(page.get_by_role("region", name=removed)).to_contain_text("corp.example")
     button(page, "Import").click()
     told = ngettext(
         "%(total)s row was imported: %(added)s added, %(changed)s changed, %(removed)s removed. "
@@ -151,3 +153,34 @@ def test_name_servers_are_set_without_script(plain: Page, admin: User) -> None:
         {"host": "192.0.2.53", "port": 53},
         {"host": "2001:db8::53", "port": 5353},
     ]
+
+
+def test_an_import_is_looked_at_and_made_by_keyboard_on_a_narrow_screen(
+    browser: Browser, live_server: LiveServer, admin: User
+) -> None:
+    wide = f"{'a' * 60}.{'b' * 60}.{'c' * 60}.example"
+    hosts = ", ".join(f"mx{number}.{wide}" for number in range(3))
+    with watched_page(browser, live_server, viewport={"width": 360, "height": 800}) as page:
+        page.goto("/sign-in/")
+        carry_session(page, admin)
+        page.goto("/network/smtp-routes/import/")
+        field(page, "Paste").fill(f"{wide} {hosts}\n")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page).to_have_title("Import SMTP Routes: Preview · SEG Console")
+        expect(page.get_by_role("heading", level=2)).to_have_text(
+            ["What the file changes", "2 rows are removed", "1 row is added"]
+        )
+        added = page.get_by_role("region", name="1 row is added")
+        expect(added.get_by_role("rowheader")).to_contain_text(wide)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        import_button = button(page, "Import")
+        for _press in range(40):
+            if import_button.evaluate("button => button === document.activeElement"):
+                break
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        told = "1 row was imported: 1 added, 0 changed, 2 removed. It takes effect when you commit."
+        expect(page.get_by_text(told)).to_be_visible()
+    assert [route["domain"] for route in committed(admin, "smtp_routes")] == [wide]

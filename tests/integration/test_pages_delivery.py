@@ -24,7 +24,7 @@ from seg_console.delivery.config_models import (
 from seg_console.delivery.views import routes as route_views
 from tests.certificates import in_document, made
 from tests.configurations import FULL, route
-from tests.pages import configured, person, signed_in
+from tests.pages import configured, give_table, import_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -74,17 +74,6 @@ def control_uid(user: User, domain: str = "corp.example") -> Any:
 
 def profile_uid(user: User, name: str = "Patient") -> Any:
     return NamedBounceProfile.objects.get(configuration=pending.shown_to(user), name=name).uid
-
-
-def give(client: Client, view: str, text: str) -> Any:
-    return client.post(reverse(view), {"upload": SimpleUploadedFile("table.txt", text.encode()), "pasted": ""})
-
-
-def confirm(client: Client, view: str, text: str) -> Any:
-    """Upload, look, import; the page after it."""
-    looked_at = give(client, view, text)
-    assert looked_at.status_code == 200, looked_at.content.decode()
-    return client.post(reverse(view), {"key": str(looked_at.context["key"])}, follow=True)
 
 
 def faults(response: Any) -> list[tuple[int | None, str]]:
@@ -403,23 +392,13 @@ def test_bad_servers_are_refused_by_line(user: User, client: Client) -> None:
 # --- Import and export
 
 
-@pytest.mark.parametrize("view", [CONTROLS, ROUTES])
-def test_an_exported_table_imports_as_what_it_was(user: User, client: Client, view: str) -> None:
-    exported = client.get(reverse(view.replace("import", "export"))).content.decode()
-    looked_at = give(client, view, exported)
-    assert looked_at.context["replacement"].size == 0
-    after = confirm(client, view, exported)
-    assert "Nothing was changed." in after.content.decode()
-    assert pending.pending_of(user) is None
-
-
 def test_an_import_replaces_the_routes_after_a_look_with_counts(user: User, client: Client) -> None:
     text = "# ours\n\ncorp.example mx1.new.example:26/5,[2001:db8::1]\r\n.New.example\tUSEDNS\nALL /dev/null\n"
-    looked_at = give(client, ROUTES, text)
-    found = looked_at.context["replacement"]
+    looked_at = give_table(client, ROUTES, text)
+    found = looked_at.context["preview"].counts
     assert (found.total, found.added, found.changed, found.removed, found.same) == (3, 1, 2, 0, 0)
     assert pending.pending_of(user) is None
-    after = confirm(client, ROUTES, text).content.decode()
+    after = import_table(client, ROUTES, text).content.decode()
     assert "3 rows were imported: 1 added, 2 changed, 0 removed." in after
     assert section(user, "smtp_routes") == [
         {"domain": ".new.example", "hosts": [{"host": "USEDNS", "port": 25, "priority": 0}]},
@@ -438,21 +417,21 @@ def test_an_import_replaces_the_routes_after_a_look_with_counts(user: User, clie
 
 def test_an_import_of_what_the_committed_set_says_leaves_nothing_pending(user: User, client: Client) -> None:
     before = client.get(reverse("smtp-routes:export")).content.decode()
-    confirm(client, ROUTES, "a.example mx.a.example")
+    import_table(client, ROUTES, "a.example mx.a.example")
     assert pending.pending_of(user) is not None
-    confirm(client, ROUTES, before)
+    import_table(client, ROUTES, before)
     assert section(user, "smtp_routes") == FULL["smtp_routes"]
 
 
 def test_faults_of_a_route_file_are_told_by_line_and_nothing_is_changed(user: User, client: Client) -> None:
     text = "a.example\nb.example mx:b:c\n# fine\nc.example mx.example/x\n"
-    assert faults(give(client, ROUTES, text)) == [
+    assert faults(give_table(client, ROUTES, text)) == [
         (1, "name at least one destination host."),
         (2, "“mx:b:c” is no host as in host[:port][/priority]; an IPv6 address stands in [ ]."),
         (4, "“mx.example/x” is no host as in host[:port][/priority]; an IPv6 address stands in [ ]."),
     ]
     text = "a.example mx.example:70000\n\nA.example mx.example\nbad_domain! mx.example\n"
-    found = faults(give(client, ROUTES, text))
+    found = faults(give_table(client, ROUTES, text))
     assert [line for line, _message in found] == [1, 3, 4]
     assert found[0] == (1, "port: give 65535 or less.")
     assert pending.pending_of(user) is None
@@ -460,26 +439,18 @@ def test_faults_of_a_route_file_are_told_by_line_and_nothing_is_changed(user: Us
 
 def test_faults_of_a_control_file_are_told_by_line_and_nothing_is_changed(user: User, client: Client) -> None:
     text = "domain,tls,max_connections,bounce_profile\na.example,sometimes,3,\nb.example,none,many,\nc.example,none\n"
-    assert [line for line, _message in faults(give(client, CONTROLS, text))] == [2, 3, 4]
+    assert [line for line, _message in faults(give_table(client, CONTROLS, text))] == [2, 3, 4]
     text = 'domain,tls,bounce_profile\na.example,sometimes,\n"b.\nexample",none,\nd.example,none,\n'
-    assert [line for line, _message in faults(give(client, CONTROLS, text))] == [2, 3]
+    assert [line for line, _message in faults(give_table(client, CONTROLS, text))] == [2, 3]
     text = "domain,bounce_profile\n\nthe.tdc.queue,\nb.example,Nobody\n"
-    assert faults(give(client, CONTROLS, text))[0][0] == 3
-    assert faults(give(client, CONTROLS, "domain,bounce_profile\nb.example,Nobody\n")) == [
+    assert faults(give_table(client, CONTROLS, text))[0][0] == 3
+    assert faults(give_table(client, CONTROLS, "domain,bounce_profile\nb.example,Nobody\n")) == [
         (2, "bounce_profile: there is no bounce profile named Nobody.")
     ]
-    assert faults(give(client, CONTROLS, "name\na\n"))[0][0] == 1
-    assert faults(give(client, CONTROLS, "\ufeff\n")) == [
+    assert faults(give_table(client, CONTROLS, "name\na\n"))[0][0] == 1
+    assert faults(give_table(client, CONTROLS, "\ufeff\n")) == [
         (None, "The file is empty; its first line names the columns.")
     ]
-    assert pending.pending_of(user) is None
-
-
-def test_an_import_needs_the_file_that_was_looked_at(user: User, client: Client) -> None:
-    key = give(client, ROUTES, "a.example mx.example").context["key"]
-    for view, given in ((ROUTES, "00000000-0000-0000-0000-000000000000"), (CONTROLS, str(key)), (ROUTES, "x")):
-        after = client.post(reverse(view), {"key": given}, follow=True).content.decode()
-        assert "That file is not here any more." in after
     assert pending.pending_of(user) is None
 
 
@@ -513,7 +484,9 @@ def test_a_full_table_of_routes_takes_no_more(user: User, client: Client, monkey
     assert pending.pending_of(user) is None
     monkeypatch.undo()
     text = "".join(f"d{number}.example mx.example\n" for number in range(MOST_ROUTES + 1))
-    assert faults(give(client, ROUTES, text)) == [(None, "The file has 40,001 routes; at most 40,000 can be imported.")]
+    assert faults(give_table(client, ROUTES, text)) == [
+        (None, "The file has 40,001 routes; at most 40,000 can be imported.")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -589,7 +562,7 @@ def test_a_profile_may_have_any_printable_name_and_no_table_runs_it(user: User, 
     assert "<b>x</b>" not in said(client, reverse("destination-controls:list"))
     exported = client.get(reverse("destination-controls:export")).content.decode()
     assert not any(cell.startswith(("=", "@")) for line in exported.splitlines() for cell in line.split(","))
-    assert give(client, CONTROLS, exported).context["replacement"].size == 0
+    assert give_table(client, CONTROLS, exported).context["preview"].counts.size == 0
 
 
 @pytest.mark.parametrize("name", ["a\u202eb", "a\x07b", "x" * 1_000_000])

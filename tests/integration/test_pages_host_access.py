@@ -13,9 +13,9 @@ from seg_console.accounts.models import User
 from seg_console.config import document, pending
 from seg_console.gateway.document import HOST_ACCESS
 from seg_console.gateway.models import ALL_UID, SenderGroup
-from seg_console.gateway.tables_text import host_access_text, read_host_access
+from seg_console.gateway.tables_text import read_host_access, write_host_access
 from tests.configurations import FULL
-from tests.pages import configured, person, signed_in
+from tests.pages import configured, give_table, import_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -203,14 +203,14 @@ def test_what_is_exported_is_imported_again_as_the_same(user: User, client: Clie
         "  203.0.113.0/24",
         "  .bad.example",
     ]
-    client.post(reverse("host-access:import"), {"pasted": text})
+    assert "says what the table says already" in give_table(client, "host-access:import", text).content.decode()
     assert pending.pending_of(user) is None
 
 
 def test_importing_replaces_the_table_and_tells_the_counts(user: User, client: Client) -> None:
     text = "# new\ngroup BLOCKED_LIST\naction refuse\n  198.51.100.0/24 # seen today\ngroup PARTNERS\n.p.example\n"
-    response = client.post(reverse("host-access:import"), {"pasted": text}, follow=True)
-    said = "The table was imported: 1 added, 1 changed, 1 deleted, 0 unchanged. This takes effect when you commit."
+    response = import_table(client, "host-access:import", text)
+    said = "3 rows were imported: 1 added, 2 changed, 0 moved, 0 removed. They take effect when you commit."
     assert said in response.content.decode()
     assert names(user) == ["BLOCKED_LIST", "PARTNERS", "ALL"]
     assert groups(user)[0]["entries"] == ["198.51.100.0/24"]
@@ -249,8 +249,9 @@ def test_a_faulty_file_is_told_by_line_and_changes_nothing(user: User, client: C
 
 def test_a_group_with_a_host_named_like_a_word_of_the_file_survives_it() -> None:
     configured(host_access=[{"name": "ODD", "entries": ["comment", "group", "entry", "tls"]}])
-    value = document.document_of(pending.committed())[HOST_ACCESS]
-    assert read_host_access(host_access_text(value)).items[0]["entries"] == ["comment", "group", "entry", "tls"]
+    value = document.document_of(pending.committed()).plain(HOST_ACCESS)
+    text = write_host_access(value).decode()
+    assert read_host_access(text).items[0]["entries"] == ["comment", "group", "entry", "tls"]
 
 
 def test_thousands_of_entries_take_no_more_queries(

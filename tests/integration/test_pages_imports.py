@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -14,7 +12,7 @@ from seg_console.config import pending
 from seg_console.config.models import LoadedFile
 from seg_console.delivery.config_document import DESTINATION_CONTROLS
 from seg_console.gateway.document import RECIPIENT_ACCESS
-from tests.pages import configured, person, signed_in
+from tests.pages import configured, give_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -34,13 +32,9 @@ def client(user: User) -> Client:
     return signed_in(user)
 
 
-def give(client: Client, view: str, content: bytes) -> Any:
-    return client.post(reverse(view), {"upload": SimpleUploadedFile("table.txt", content), "pasted": ""})
-
-
 def refused(client: Client, view: str, text: str) -> list[tuple[int | None, str]]:
     """The faults as line and message; nothing is pending, nothing is kept."""
-    response = give(client, view, text.encode())
+    response = give_table(client, view, text)
     assert response.status_code == 422
     assert not LoadedFile.objects.exists()
     assert pending.pending_of(User.objects.get()) is None
@@ -67,7 +61,7 @@ def refused(client: Client, view: str, text: str) -> list[tuple[int | None, str]
 def test_a_file_that_is_not_utf_8_has_this_one_fault(
     user: User, client: Client, view: str, content: bytes, line: int
 ) -> None:
-    response = give(client, view, content)
+    response = give_table(client, view, content)
     assert response.status_code == 422
     assert response.context["form"].errors == {"upload": [f"The file is not UTF-8 text (line {line})."]}
     assert not response.context["faults"]
@@ -77,9 +71,9 @@ def test_a_file_that_is_not_utf_8_has_this_one_fault(
 
 
 def test_a_file_with_a_byte_order_mark_and_names_of_any_script_is_read(client: Client) -> None:
-    response = give(client, ROUTES, "\ufeffbücher.example mx.example\n".encode())
+    response = give_table(client, ROUTES, "\ufeffbücher.example mx.example\n".encode())
     assert response.status_code == 200
-    assert response.context["replacement"].added == 1
+    assert response.context["preview"].counts.added == 1
 
 
 @pytest.mark.parametrize("view", [ROUTES, CONTROLS, HOSTS, RECIPIENTS, "configuration:file"])
@@ -149,6 +143,8 @@ def test_all_faults_of_a_control_file_are_told_at_once_in_the_order_of_its_lines
         "d.example,,,,Nobody\n"
         "A.example,99999999999,,,\n"
         "the.tdc.queue,1.5,x,,\n"
+        "c_d.example,0\n"
+        "b.example,,,never,,more,cells\n"
     )
     assert refused(client, CONTROLS, text) == [
         (2, "max_connections: give 1 or more."),
@@ -166,6 +162,25 @@ def test_all_faults_of_a_control_file_are_told_at_once_in_the_order_of_its_lines
             "domain: the.tdc.queue is the name of a queue with rules of its own; "
             "give the domain of the message intake.",
         ),
+        (8, "this line has 2 cells, and the heading has 5."),
+        (
+            8,
+            'domain: "c_d.example" is not a domain name: '
+            "only letters, digits, hyphens inside a part, and dots are allowed.",
+        ),
+        (8, "max_connections: give 1 or more."),
+        (9, "this line has 7 cells, and the heading has 5."),
+        (9, "b.example is in the list already, in line 3; give each only once."),
+        (9, "tls: give one of 'default', 'none', 'preferred', 'required' or 'required_verify'."),
+    ]
+
+
+def test_a_control_file_that_is_no_csv_from_some_line_on_has_its_faults_up_to_there_told(client: Client) -> None:
+    text = 'domain,tls\na.example,sometimes\nb.example\n"c.example,none\nd.example,sometimes\n'
+    assert refused(client, CONTROLS, text) == [
+        (2, "tls: give one of 'default', 'none', 'preferred', 'required' or 'required_verify'."),
+        (3, "this line has 1 cells, and the heading has 2."),
+        (5, "this line is not CSV: nothing behind it was read."),
     ]
 
 
@@ -207,6 +222,6 @@ def test_too_many_rows_of_recipients_are_counted(client: Client, monkeypatch: py
     monkeypatch.setattr(RECIPIENT_ACCESS, "most", 2)
     text = "a.example ACCEPT\nb.example ACCEPT\nc.example REJECT gone\nd.example ACCEPT\n"
     assert refused(client, RECIPIENTS, text) == [
-        (0, "The file has 3 rows; at most 2 can be imported."),
+        (None, "The file has 4 rows; at most 2 can be imported."),
         (3, "give a code and a text after the action, for example: REJECT 550 Gone"),
     ]

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
 from seg_console.gateway.models import RecipientAccess
-from tests.pages import configured, person, signed_in
+from tests.pages import configured, give_table, import_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -42,14 +42,16 @@ def test_rows_are_put_in_order_by_numbers(user: User, client: Client) -> None:
 def test_what_is_exported_is_imported_again_as_the_same(user: User, client: Client) -> None:
     text = client.get(reverse("recipient-access:export")).content.decode()
     assert text == "old@corp.example REJECT 550 gone\ncorp.example ACCEPT\nALL REJECT\n"
-    client.post(reverse("recipient-access:import"), {"pasted": text})
+    looked_at = give_table(client, "recipient-access:import", text)
+    assert "says what the table says already" in looked_at.content.decode()
     assert pending.pending_of(user) is None
 
 
 def test_importing_replaces_the_table_and_tells_the_counts(user: User, client: Client) -> None:
     text = "# new\ncorp.example reject 450 Come again later\nNew.Example ACCEPT\n"
-    response = client.post(reverse("recipient-access:import"), {"pasted": text}, follow=True)
-    assert "The table was imported: 1 added, 1 changed, 1 deleted, 0 unchanged." in response.content.decode()
+    response = import_table(client, "recipient-access:import", text)
+    said = "2 rows were imported: 1 added, 1 changed, 0 moved, 1 removed. They take effect when you commit."
+    assert said in response.content.decode()
     assert table(user) == [
         {"recipient": "corp.example", "action": "reject", "response": {"code": 450, "text": "Come again later"}},
         {"recipient": "new.example", "action": "accept", "response": None},

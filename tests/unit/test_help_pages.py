@@ -16,7 +16,7 @@ from seg_console.accounts.forms import AccountSettingsForm, AddUserForm, ChangeP
 from seg_console.accounts.network_access_views import NetworkAccessForm
 from seg_console.accounts.options_views import PreferencesForm
 from seg_console.audit.forms import AuditForm
-from seg_console.config.forms import GeneralSettingsForm, LoadForm
+from seg_console.config.forms import GeneralSettingsForm, LoadForm, TextFileForm
 from seg_console.delivery.forms.bounces import BounceForm
 from seg_console.delivery.forms.controls import ControlForm, GlobalSettingsForm
 from seg_console.delivery.forms.dns import DnsForm
@@ -24,7 +24,6 @@ from seg_console.delivery.forms.routes import RouteForm, RouteHostForm
 from seg_console.gateway.forms import (
     CertificateForm,
     FindSendersForm,
-    ImportForm,
     ListenerForm,
     RecipientAccessForm,
     SenderGroupForm,
@@ -56,13 +55,16 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("certificates", CertificateForm),
     ("hat-overview", FindSendersForm),
     ("hat-overview", SenderGroupForm),
-    ("hat-overview", ImportForm),
+    ("hat-overview", TextFileForm),
     ("recipient-access-table", RecipientAccessForm),
+    ("recipient-access-table", TextFileForm),
     ("destination-controls", ControlForm),
     ("destination-controls", GlobalSettingsForm),
+    ("destination-controls", TextFileForm),
     ("threat-defense-connector-settings", SettingsForm),
     ("smtp-routes", RouteForm),
     ("smtp-routes", RouteHostForm),
+    ("smtp-routes", TextFileForm),
     ("bounce-profiles", BounceForm),
     ("dns", DnsForm),
     ("configuration-file", LoadForm),

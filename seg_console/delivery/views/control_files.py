@@ -11,8 +11,9 @@ from typing import Any
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.config.table_text import Reading
+from seg_console.config.views.tables import TableFile
 from seg_console.delivery.config_document import DESTINATION_CONTROLS, Control
-from seg_console.delivery.views.imports import Fault, Reading, TableFile
 from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
 
 COLUMNS = tuple(Control.model_fields)
@@ -23,7 +24,7 @@ _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 def read(text: str) -> Reading:
     """An empty cell says what a key that is left out says: the default."""
-    reading = Reading()
+    reading = Reading(DESTINATION_CONTROLS.key)
     source = csv.reader(io.StringIO(text, newline=""), strict=True)
     heading: list[str] | None = None
     try:
@@ -40,9 +41,9 @@ def read(text: str) -> Reading:
                 continue
             _read_row(heading, cells, line, reading)
     except csv.Error:
-        reading.faults.append(Fault(source.line_num, _now("this line is not CSV.")))
+        reading.fault(source.line_num, _now("this line is not CSV: nothing behind it was read."))
     if heading is None:
-        reading.faults.append(Fault(None, _now("The file is empty; its first line names the columns.")))
+        reading.fault(None, _now("The file is empty; its first line names the columns."))
     return reading
 
 
@@ -50,16 +51,16 @@ def _check_heading(heading: Sequence[str], line: int, reading: Reading) -> None:
     unknown = [name for name in heading if name not in COLUMNS]
     if unknown or "domain" not in heading or len(set(heading)) < len(heading):
         words = _now("give the names of columns, each once and domain among them: %(columns)s.")
-        reading.faults.append(Fault(line, words % {"columns": ", ".join(COLUMNS)}))
+        reading.fault(line, words % {"columns": ", ".join(COLUMNS)})
 
 
 def _read_row(heading: Sequence[str], cells: Sequence[str], line: int, reading: Reading) -> None:
     if len(cells) != len(heading):
         words = _now("this line has %(cells)s cells, and the heading has %(columns)s.")
-        reading.faults.append(Fault(line, words % {"cells": len(cells), "columns": len(heading)}))
-        return
+        reading.fault(line, words % {"cells": len(cells), "columns": len(heading)})
     item: dict[str, Any] = {}
-    for name, cell in zip(heading, cells, strict=True):
+    # What is right under its column is checked all the same.
+    for name, cell in zip(heading, cells, strict=False):
         value = _plain_cell(cell.strip())
         if not value:
             continue
@@ -69,9 +70,8 @@ def _read_row(heading: Sequence[str], cells: Sequence[str], line: int, reading: 
             item[name] = int(value)
         else:
             words = _now("%(field)s: give a whole number, or nothing for the default.")
-            reading.faults.append(Fault(line, words % {"field": name}))
-    reading.items.append(item)
-    reading.lines.append(line)
+            reading.fault(line, words % {"field": name})
+    reading.add(item, line)
 
 
 def _plain_cell(cell: str) -> str:
@@ -111,6 +111,7 @@ FILE = TableFile(
     "partner.example,20,500,60,required\n"
     ".corp.example,,0,,",
     too_many=_("The file has %(given)s rows; at most %(most)s can be imported."),
+    when_empty=_("Mail to every destination then follows the built-in values."),
     # Its columns are named like the keys.
     field_name=lambda path, _item: path,
 )

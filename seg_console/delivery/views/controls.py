@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
 from seg_console.delivery.config_document import Control as ControlShape
 from seg_console.delivery.config_models import (
@@ -40,7 +41,6 @@ from seg_console.delivery.forms.controls import (
 from seg_console.delivery.forms.problems import checked
 from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
-from seg_console.delivery.views.imports import export_file, import_file
 from seg_console.delivery.views.rows import changed, find
 from seg_console.gateway.models import Certificate
 from seg_console.ui.access import requires

@@ -9,24 +9,21 @@ from typing import Any
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.config.table_text import Reading, stated_lines
+from seg_console.config.views.tables import TableFile
 from seg_console.delivery.config_document import DISCARD, SMTP_ROUTES, USE_DNS
-from seg_console.delivery.views.imports import Fault, Reading, TableFile
 from seg_console.mail.lines import visible
 
 STANDARD_PORT = 25
 _HOST = re.compile(r"(/dev/null|\[[^\]\s]*\]|[^\s,:/\[\]]+)(?::(\d{1,9}))?(?:/(\d{1,9}))?", re.ASCII)
 _PART_OF_HOST = re.compile(r"hosts\[(\d+)\]\.(\w+)")
-_COMMENT = "#"
 _PARTS = {"domain": _("domain"), "host": _("host"), "port": _("port"), "priority": _("priority")}
 
 
 def read(text: str) -> Reading:
-    """Empty lines and those that begin with # say nothing."""
-    reading = Reading()
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.strip()
-        if words and not words.startswith(_COMMENT):
-            _read_line(words, number, reading)
+    reading = Reading(SMTP_ROUTES.key)
+    for number, line in stated_lines(text):
+        _read_line(line, number, reading)
     return reading
 
 
@@ -36,12 +33,12 @@ def _read_line(words: str, number: int, reading: Reading) -> None:
     found = [_HOST.fullmatch(host) for host in hosts]
     unread = [host for host, match in zip(hosts, found, strict=True) if match is None]
     message = _now("“%(host)s” is no host as in host[:port][/priority]; an IPv6 address stands in [ ].")
-    reading.faults += [Fault(number, message % {"host": visible(host[:100])}) for host in unread]
+    for host in unread:
+        reading.fault(number, message % {"host": visible(host[:100])})
     items = [_host(match) for match in found if match]
     # With no host left the line names hosts all the same.
     stand_in = [{"host": USE_DNS}] if unread and not items else []
-    reading.items.append({"domain": domain, "hosts": items or stand_in})
-    reading.lines.append(number)
+    reading.add({"domain": domain, "hosts": items or stand_in}, number)
 
 
 def _host(match: re.Match[str]) -> dict[str, Any]:
@@ -97,5 +94,6 @@ FILE = TableFile(
     "partner.example USEDNS\n"
     "ALL [2001:db8::1]",
     too_many=_("The file has %(given)s routes; at most %(most)s can be imported."),
+    when_empty=_("The hosts of every domain are then looked up in DNS."),
     field_name=_field_name,
 )

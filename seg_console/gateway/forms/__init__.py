@@ -5,6 +5,5 @@ from seg_console.gateway.forms.certificates import ReplaceCertificateForm as Rep
 from seg_console.gateway.forms.host_access import FindSendersForm as FindSendersForm
 from seg_console.gateway.forms.host_access import LastRowForm as LastRowForm
 from seg_console.gateway.forms.host_access import SenderGroupForm as SenderGroupForm
-from seg_console.gateway.forms.importing import ImportForm as ImportForm
 from seg_console.gateway.forms.listener import ListenerForm as ListenerForm
 from seg_console.gateway.forms.recipient_access import RecipientAccessForm as RecipientAccessForm

@@ -17,15 +17,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
-from seg_console.config import document, pending
+from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.gateway.document import HOST_ACCESS
+from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import FindSendersForm, LastRowForm, SenderGroupForm
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.models import ALL_UID, ClientTls, HostAction, SenderGroup, last_row
-from seg_console.gateway.tables_text import host_access_text, read_host_access
+from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
-from seg_console.gateway.views.importing import ImportPage, export_response, import_page
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
@@ -137,19 +136,13 @@ def order(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def import_table(request: ConsoleRequest) -> HttpResponse:
-    page = ImportPage(
-        title=_("Import HAT"),
-        warning=_("The file replaces the whole table: sender groups that are not in it are deleted."),
-        list_view="host-access:list",
-    )
-    return import_page(request, page, HOST_ACCESS, read_host_access)
+    return import_file(request, table_files.HOST_ACCESS_FILE)
 
 
 @require_safe
 @requires(Privilege.VIEW_CONFIGURATION)
 def export(request: ConsoleRequest) -> HttpResponse:
-    groups = document.document_of(pending.shown_to(request.user))[HOST_ACCESS]
-    return export_response(host_access_text(groups), "host-access-table.txt")
+    return export_file(request, table_files.HOST_ACCESS_FILE)
 
 
 def _edit(request: ConsoleRequest, group: SenderGroup | None, groups: Sequence[SenderGroup]) -> HttpResponse:

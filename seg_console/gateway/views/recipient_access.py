@@ -21,12 +21,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, rows
 from seg_console.config.models import Configuration
-from seg_console.gateway.document import RECIPIENT_ACCESS
+from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
-from seg_console.gateway.tables_text import read_recipient_access, recipient_access_text
+from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
-from seg_console.gateway.views.importing import ImportPage, export_response, import_page
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
@@ -140,19 +139,13 @@ def order(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def import_table(request: ConsoleRequest) -> HttpResponse:
-    page = ImportPage(
-        title=_("Import RAT"),
-        warning=_("The file replaces the whole table: recipients that are not in it are deleted."),
-        list_view="recipient-access:list",
-    )
-    return import_page(request, page, RECIPIENT_ACCESS, read_recipient_access)
+    return import_file(request, table_files.RECIPIENT_ACCESS_FILE)
 
 
 @require_safe
 @requires(Privilege.VIEW_CONFIGURATION)
 def export(request: ConsoleRequest) -> HttpResponse:
-    text = recipient_access_text(_in_order(pending.shown_to(request.user)))
-    return export_response(text, "recipient-access-table.txt")
+    return export_file(request, table_files.RECIPIENT_ACCESS_FILE)
 
 
 def _edit(request: ConsoleRequest, shown: Configuration, row: RecipientAccess | None) -> HttpResponse:
