@@ -34,12 +34,14 @@ class Step(StrEnum):
     RCPT = "rcpt"
     COPY = "copy"
     QUIT = "quit"
+    DISCARD = "discard"  # resolved, to an SMTP route that throws the mail away
     TIME = "time"  # the whole took too long
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How one step ended; `text` is what was said or agreed on, in English."""
+    """How one step ended; `text` is what was said or agreed on, in English. What DISCARD and TIME say is not the
+    server's but ours, and pages say it in the reader's language."""
 
     step: Step
     ok: bool
@@ -84,7 +86,7 @@ class Rehearsal:
             self._done(Step.RESOLVE, "\n".join(failure.outcome.lines), ok=False)
             return
         if hop.discard:
-            self._done(Step.RESOLVE, "an SMTP route throws this mail away (/dev/null)", ok=False)
+            self._done(Step.DISCARD, "an SMTP route throws this mail away (/dev/null)", ok=False)
             return
         self._done(Step.RESOLVE, "\n".join(_where(address) for address in hop.addresses))
         for address in hop.addresses:

@@ -20,7 +20,7 @@ from seg_console.audit.record import record
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.pending_set import CannotRun
-from seg_console.delivery.rehearsal import Step
+from seg_console.delivery.rehearsal import WHOLE_S, Step
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
@@ -127,6 +127,7 @@ def _refusal(error: Exception) -> str:
 def _step(step: Mapping[str, Any]) -> ShownStep:
     titles = {
         Step.RESOLVE: _("Resolve"),
+        Step.DISCARD: _("Resolve"),
         Step.CONNECT: _("Connect"),
         Step.BANNER: _("Banner"),
         Step.EHLO: _("EHLO"),
@@ -138,7 +139,14 @@ def _step(step: Mapping[str, Any]) -> ShownStep:
         Step.QUIT: _("QUIT"),
         Step.TIME: _("Time"),
     }
-    return ShownStep(titles[Step(step["step"])], bool(step["ok"]), float(step["seconds"]), str(step["text"]))
+    # What servers said stays as it is.
+    ours = {
+        Step.DISCARD: _("An SMTP route throws this mail away (/dev/null)."),
+        Step.TIME: _("Not done within %(n)d seconds.") % {"n": WHOLE_S},
+    }
+    which = Step(step["step"])
+    text = ours.get(which, str(step["text"]))
+    return ShownStep(titles[which], bool(step["ok"]), float(step["seconds"]), text)
 
 
 def _certificate(one: run.Certificate) -> ShownCertificate:

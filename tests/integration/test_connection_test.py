@@ -6,6 +6,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,35 @@ def test_a_route_to_nowhere_fails_at_once(sent: Sent) -> None:
         smtp_routes=[{"domain": "ALL", "hosts": [{"host": "/dev/null", "port": 25, "priority": 0}]}],
         threat_defense_connector={"enabled": True, "message_intake_address": INTAKE},
     )
-    assert steps(outcome_of(sent)) == [("resolve", False)]
+    assert steps(outcome_of(sent)) == [("discard", False)]
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "discarded", "late"),
+    [
+        ("en", "Resolve", "An SMTP route throws this mail away (/dev/null).", "Not done within 30 seconds."),
+        ("zh-hans", "解析", "有一条 SMTP 路由丢弃此邮件（/dev/null）。", "30 秒内未完成。"),
+    ],
+)
+def test_what_is_ours_among_the_answers_is_said_in_the_readers_language(
+    sent: Sent, client: Client, redis: Redis, language: str, title: str, discarded: str, late: str
+) -> None:
+    configure(
+        smtp_routes=[{"domain": "ALL", "hosts": [{"host": "/dev/null", "port": 25, "priority": 0}]}],
+        threat_defense_connector={"enabled": True, "message_intake_address": INTAKE},
+    )
+    key = run.ask(INTAKE, configuration=pending.committed(), sends_copy=False)
+    report = run.found(sent.begin())
+    assert report is not None
+    said = {"step": "time", "ok": False, "seconds": 30.0, "text": "not done within 30 seconds"}
+    server = {"step": "banner", "ok": True, "seconds": 0.1, "text": "Resolve"}
+    run.keep(redis, key, replace(report, steps=(*report.steps, server, said)))
+    page = client.get(reverse("tdc:connection-test", args=[key]), headers={"accept-language": language})
+    content = page.content.decode()
+    assert f'<td class="nowrap">{title}</td>' in content
+    assert f'<td class="mono">{discarded}</td>' in content
+    assert f'<td class="mono">{late}</td>' in content
+    assert '<td class="mono">Resolve</td>' in content
 
 
 def test_pending_settings_are_tested_before_they_are_live(sent: Sent, intake: Remote, user: User) -> None:
