@@ -46,6 +46,12 @@ def status_time(at: datetime | None) -> str:
     return times.status_time(at) if at else ""
 
 
+@register.filter
+def certificate_time(at: datetime | None) -> str:
+    """The beginning or end of a certificate's validity, on whatever page: one form, so that two can be compared."""
+    return times.tracking_time(at) if at else ""
+
+
 @register.inclusion_tag("includes/field.html")
 def field(bound_field: Any) -> dict[str, Any]:
     """A form field as a row: label, control, help, errors, tied together for assistive programs."""
