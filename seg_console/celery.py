@@ -44,6 +44,11 @@ app.conf.update(
             "schedule": 5.0,
             "options": {"queue": "delivery", "expires": 5},
         },
+        "sign of life": {
+            "task": "tdc.tasks.sign_of_life",
+            "schedule": 5.0,
+            "options": {"queue": "tdc", "expires": 5},
+        },
         "housekeeping": {
             "task": "seg_console.delivery.tasks.housekeeping",
             "schedule": 60.0,

@@ -23,7 +23,12 @@ from seg_console import environment
 from seg_console.accounts.management.commands.ensure_admin import ensure_admin
 from seg_console.accounts.roles import ADMIN_NAME
 from seg_console.celery import app
+from seg_console.config import running
+from seg_console.delivery.heartbeat import Unanswered
+from seg_console.gateway import whereabouts
 from seg_console.gateway.certificate import listener_context
+from seg_console.gateway.place import Place, of_environment
+from seg_console.gateway.running import listener_place
 from seg_console.preflight import (
     Port,
     PreflightError,
@@ -37,8 +42,6 @@ from seg_console.processes import PROCESSES, Process, embedded_redis
 from seg_console.supervisor import Say, Supervisor
 
 ANSWER_TIMEOUT_S = 2.0
-# Where a server is to listen on every address, we knock at this one.
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,11 @@ def launch(
     check_folder(data_folder)
     with only_one(data_folder / "run" / "up.lock"):
         check_folder(data_folder / "log")
-        check_ports([*_ports(), *(addition.ports if addition else ())])
+        check_ports([_console_port(), *(addition.ports if addition else ())])
         _check_certificate()
         first = _redis_process()
         prepare()
+        _check_listener_port()
         say("Preparing the database ...")
         passphrase = _prepare_database()
         processes = [*first, *([addition.process] if addition else []), *PROCESSES]
@@ -113,11 +117,35 @@ async def _run(
     await supervisor.run(checks=checks, when_ready=ready)
 
 
-def _ports() -> list[Port]:
-    return [
-        Port("the web console", settings.SEG_HTTP_HOST, settings.SEG_HTTP_PORT, "SEG_HTTP_PORT"),
-        Port("the SMTP listener", settings.SEG_SMTP_HOST, settings.SEG_SMTP_PORT, "SEG_SMTP_PORT"),
-    ]
+def _console_port() -> Port:
+    return Port("the web console", settings.SEG_HTTP_HOST, settings.SEG_HTTP_PORT, "SEG_HTTP_PORT")
+
+
+def _check_listener_port() -> None:
+    """Raises PreflightError when the listener could neither be where the configuration says nor where the environment
+    does. The former alone it tells itself, and begins at the latter."""
+    committed, default = _committed_place(), of_environment()
+    of_default = Port("the SMTP listener", default.host, default.port, "SEG_SMTP_PORT")
+    if committed == default:
+        check_ports([of_default])
+        return
+    try:
+        check_ports([Port("the SMTP listener as committed", committed.host, committed.port, "")])
+    except PreflightError as refused:
+        try:
+            check_ports([of_default])
+        except PreflightError as also:
+            raise PreflightError(f"{refused} {also}") from also
+
+
+def _committed_place() -> Place:
+    """Where the configuration says to listen; of a database that is not there yet, or not ready, the environment."""
+    try:
+        return running.current().value(listener_place)
+    except DatabaseError:
+        return of_environment()
+    finally:
+        connections.close_all()
 
 
 def _check_certificate() -> None:
@@ -154,20 +182,29 @@ def _prepare_database() -> str:
 def say_addresses(say: Say, passphrase: str) -> None:
     """Where to look, and with what; an empty passphrase is one that was set before."""
     word = f"passphrase {passphrase}" if passphrase else "passphrase as set before"
-    say(f"Console: http://{_reach(settings.SEG_HTTP_HOST)}:{settings.SEG_HTTP_PORT}  (user {ADMIN_NAME}, {word})")
-    say(f"SMTP: {_reach(settings.SEG_SMTP_HOST)}:{settings.SEG_SMTP_PORT}")
+    say(f"Console: http://{_console().nearby}  (user {ADMIN_NAME}, {word})")
+    say(f"SMTP: {(answering_listener() or _committed_place()).nearby}")
     say("Ctrl-C stops everything.")
 
 
-def _reach(host: str) -> str:
-    return _ANY_ADDRESS.get(host, host)
+def _console() -> Place:
+    return Place(settings.SEG_HTTP_HOST, settings.SEG_HTTP_PORT)
+
+
+def answering_listener() -> Place | None:
+    """Where a listener says that it listens, if it answers there; None if none does."""
+    try:
+        said = whereabouts.told()
+    except Unanswered:
+        return None
+    return next((one.place for one in said if smtp_answers(one.place.nearby.host, one.place.port)), None)
 
 
 def _checks() -> Mapping[str, Callable[[], bool]]:
     return {
         "redis": _redis_answers,
         "console": _console_answers,
-        "listener": lambda: smtp_answers(_reach(settings.SEG_SMTP_HOST), settings.SEG_SMTP_PORT),
+        "listener": lambda: answering_listener() is not None,
         "worker": lambda: _worker_answers("delivery"),
         "connector": lambda: _worker_answers("tdc"),
     }
@@ -184,9 +221,8 @@ def _redis_answers() -> bool:
 
 
 def _console_answers() -> bool:
-    connection = http.client.HTTPConnection(
-        _reach(settings.SEG_HTTP_HOST), settings.SEG_HTTP_PORT, timeout=ANSWER_TIMEOUT_S
-    )
+    near = _console().nearby
+    connection = http.client.HTTPConnection(near.host, near.port, timeout=ANSWER_TIMEOUT_S)
     try:
         connection.request("GET", "/", headers={"Host": settings.SEG_HOSTNAME})
         return connection.getresponse().status < 500

@@ -74,7 +74,8 @@ def _port_sentence(port: Port, error: OSError) -> str:
         return f"Port {port.port} on {port.host}, for {port.purpose}, is taken by another program{change}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         host = port.variable.replace("_PORT", "_HOST")
-        return f"{port.host} is not an address of this machine, for {port.purpose}: set {host} to one, like 127.0.0.1."
+        change = f": set {host} to one, like 127.0.0.1." if host else "."
+        return f"{port.host} is not an address of this machine, for {port.purpose}{change}"
     reason = os.strerror(error.errno or 0)
     return f"Port {port.port} on {port.host}, for {port.purpose}, cannot be listened on ({reason}){change}"
 

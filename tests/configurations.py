@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from django.conf import settings
 from hypothesis import strategies as st
 
 FULL: dict[str, Any] = {
@@ -106,6 +107,8 @@ FULL: dict[str, Any] = {
     ],
     "destination_control_settings": {"certificate": ""},
     "listener": {
+        "address": "127.0.0.2",
+        "port": 2626,
         "max_message_size": 20_000_000,
         "max_recipients": 50,
         "max_connections": 200,
@@ -321,6 +324,8 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "destination_control_settings": st.just({"certificate": ""}),
         "listener": st.fixed_dictionaries(
             {
+                "address": st.just("") | st.sampled_from(["127.0.0.1", "0.0.0.0", "::", "2001:db8::1"]),
+                "port": st.none() | st.integers(1, 65_535).filter(lambda port: port != settings.SEG_HTTP_PORT),
                 "max_message_size": st.integers(1024, 104_857_600),
                 "max_recipients": st.integers(1, 50_000),
                 "max_connections": st.integers(1, 10_000),

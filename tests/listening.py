@@ -13,20 +13,28 @@ from pathlib import Path
 from django.utils import timezone
 
 from seg_console.gateway.certificate import tls_context
+from seg_console.gateway.follower import Follower
 from seg_console.gateway.listener import Identity, listen
-from seg_console.gateway.transport import SmtpServer
+from seg_console.gateway.place import Orders, Place
 
 
 @contextmanager
 def listening(*, tls_folder: Path | None = None) -> Iterator[int]:
-    """Yields the port; on the way out everything that was in hand is stored."""
+    """Yields the port, given on the command line as it were; on the way out everything that was in hand is stored."""
+    with following(Orders(Place("127.0.0.1", 0), host="127.0.0.1", port=0), tls_folder=tls_folder) as follower:
+        yield follower.place.port
+
+
+@contextmanager
+def following(orders: Orders, *, tls_folder: Path | None = None) -> Iterator[Follower]:
+    """Yields what keeps the listener where the configuration says."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    ports: list[int] = []
+    followers: list[Follower] = []
     is_ready = threading.Event()
 
-    def ready(server: SmtpServer) -> None:
-        ports.append(server.port)
+    def ready(follower: Follower) -> None:
+        followers.append(follower)
         is_ready.set()
 
     def run() -> None:
@@ -34,8 +42,7 @@ def listening(*, tls_folder: Path | None = None) -> Iterator[int]:
             loop.run_until_complete(
                 listen(
                     Identity("gw1.corp.example", UTC),
-                    host="127.0.0.1",
-                    port=0,
+                    orders,
                     now=timezone.now,
                     tls_context=_context(tls_folder),
                     ready=ready,
@@ -50,8 +57,8 @@ def listening(*, tls_folder: Path | None = None) -> Iterator[int]:
     thread.start()
     is_ready.wait()
     try:
-        assert ports, "the listener did not start"
-        yield ports[0]
+        assert followers, "the listener did not start"
+        yield followers[0]
     finally:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from typing import NoReturn
+from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
 
 def require_program(name: str, package: str, *, instead: str = "") -> str:
@@ -25,3 +27,11 @@ def missing(what: str, package: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
+
+
+def database_url() -> str:
+    """The test database, for another process."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{values['NAME']}"
+    return f"postgresql://{values['USER']}@/{values['NAME']}?host={quote(values['HOST'])}"

@@ -22,7 +22,7 @@ from seg_console.gateway.transport import (
     SmtpConnection,
     SmtpServer,
     Timeouts,
-    serve,
+    TlsContext,
 )
 from tests.smtp_dialogue import corp_only
 
@@ -103,6 +103,22 @@ class RecordingHandler:
 
     def closed(self, connection: SmtpConnection, ending: Ending) -> None:
         self.endings.append((connection.icid, ending))
+
+
+async def serve(
+    handler: RecordingHandler,
+    *,
+    host: str,
+    port: int,
+    timeouts: Timeouts | None = None,
+    tls_context: TlsContext = None,
+    reuse_port: bool = False,
+) -> SmtpServer:
+    """Listen and return the server, which works from now on. With `reuse_port` several processes may listen on the same
+    port and the kernel deals out the connections. Raises OSError if the address cannot be had."""
+    server = SmtpServer(handler, timeouts=timeouts, tls_context=tls_context)
+    await server.listen(host, port, reuse_port=reuse_port)
+    return server
 
 
 @asynccontextmanager

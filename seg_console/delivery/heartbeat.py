@@ -1,4 +1,4 @@
-"""The sign of life that the sweep leaves in Redis: beat has asked for it, and a delivery worker has done it.
+"""The sign of life of each kind of worker, in Redis: beat has asked for it, and such a worker has done it.
 
 Like everything in Redis it is a hint: without it mail goes on, and only the page that shows it knows less.
 """
@@ -6,8 +6,9 @@ Like everything in Redis it is a hint: without it mail goes on, and only the pag
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from redis.exceptions import RedisError
 
@@ -15,28 +16,28 @@ from seg_console.delivery.broker import client
 
 logger = logging.getLogger(__name__)
 
-_KEY: Final = "seg:swept"
+_KEY: Final = "seg:seen"
 
 
 class Unanswered(RuntimeError):
     """Redis does not answer."""
 
 
-def swept(at: datetime) -> None:
-    """Leave the sign. `at` has a zone. Never raises; the next sweep is seconds away."""
+def seen(worker: str, at: datetime) -> None:
+    """Leave the sign of a worker of the queue `worker`. `at` has a zone. Never raises; the next is seconds away."""
     try:
         with client() as redis:
-            redis.set(_KEY, at.timestamp())
+            redis.hset(_KEY, worker, str(at.timestamp()))
     except (RedisError, OSError) as error:
-        logger.warning("the sweep could not be noted: %s", error, extra={"action": "redis_unreachable"})
+        logger.warning("the sign of life could not be left: %s", error, extra={"action": "redis_unreachable"})
 
 
-def last_sweep() -> datetime | None:
-    """When the last sweep ended, in UTC; None if none was since Redis started. Waits no longer than broker.TIMEOUT_S
-    for each of connecting and answering. Raises Unanswered."""
+def last_seen(workers: Sequence[str]) -> list[datetime | None]:
+    """When a worker of each of these queues was last seen, in UTC; None if none was since Redis started. Waits no
+    longer than broker.TIMEOUT_S for each of connecting and answering. Raises Unanswered."""
     try:
         with client() as redis:
-            found = redis.get(_KEY)
+            found: Any = redis.hmget(_KEY, list(workers))
     except (RedisError, OSError) as error:
         raise Unanswered from error
-    return datetime.fromtimestamp(float(str(found, "ascii")), UTC) if isinstance(found, bytes) else None
+    return [None if each is None else datetime.fromtimestamp(float(each), UTC) for each in found]

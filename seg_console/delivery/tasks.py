@@ -11,6 +11,7 @@ from seg_console.accounts import sessions
 from seg_console.audit import retention as audit_retention
 from seg_console.delivery import heartbeat, queue, stopping
 from seg_console.delivery.drain import run_drain
+from seg_console.delivery.ordinary import OrdinaryKind
 from seg_console.mail import retention
 
 # Far beyond what a drain takes (drain.RUN_S, and the longest transaction it may wait for): against a hang of ours.
@@ -26,9 +27,9 @@ def drain(queue_name: str) -> None:
 
 @shared_task(name="seg_console.delivery.tasks.sweep", ignore_result=True, time_limit=120)
 def sweep() -> None:
-    """Find what nudges and dead workers left behind, and note that it was done."""
+    """Find what nudges and dead workers left behind, and leave a sign of life."""
     queue.sweep(timezone.now())
-    heartbeat.swept(timezone.now())
+    heartbeat.seen(OrdinaryKind.queue, timezone.now())
 
 
 @shared_task(name="seg_console.delivery.tasks.housekeeping", ignore_result=True, time_limit=600)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
+from django.conf import settings as environment
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from seg_console.config import registry
-from seg_console.config.checks import LONGEST_VALUE, RUNNING, only_new
+from seg_console.config.checks import LONGEST_VALUE, RUNNING, Port, only_new
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, ObjectSection, Plain, Shape
@@ -31,6 +33,7 @@ from seg_console.gateway.models import (
     LAST_POSITION,
     LONGEST_COMMENT,
     LONGEST_GROUP_NAME,
+    LONGEST_IP_ADDRESS,
     LONGEST_RESPONSE,
     ListenerSettings,
     RecipientAccess,
@@ -39,6 +42,7 @@ from seg_console.gateway.models import (
 from seg_console.mail.addresses import check_address, check_domain, check_local_part
 from seg_console.mail.lines import visible
 
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 MOST_CERTIFICATES = 100
 MOST_GROUPS = 1_000
 MOST_ENTRIES = 10_000
@@ -104,6 +108,32 @@ def check_certificate_name(text: str) -> str:
     if not re.fullmatch(CERTIFICATE_NAME_PATTERN, text):
         raise ValueError(str(CERTIFICATE_NAME_RULE))
     return text
+
+
+def check_listener_address(text: str) -> str:
+    """An address of one machine, or of all its interfaces, in its plain spelling; "" stays. Raises ValueError with a
+    sentence."""
+    if not text:
+        return text
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        found = None
+    # What follows a % names an interface of this machine alone.
+    if found is None or "%" in text:
+        raise ValueError(_("give an IPv4 or IPv6 address of this machine, or 0.0.0.0 or :: for all it has."))
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    if found.is_multicast or found == _BROADCAST:
+        raise ValueError(_("give the address of one machine: nobody can connect to a multicast or broadcast address."))
+    return str(found)
+
+
+def check_listener_port(port: int | None) -> int | None:
+    """Raises ValueError with a sentence for the port of the web console."""
+    if port == environment.SEG_HTTP_PORT:
+        raise ValueError(_("give another port: the web console has %(port)d.") % {"port": port})
+    return port
 
 
 def _check_chain(text: str) -> str:
@@ -199,8 +229,12 @@ class NamedCertificate(Shape):
 
 
 class Listener(Shape):
-    """Sizes in bytes. `certificate` names one of the certificates; "" is the gateway's own."""
+    """Sizes in bytes. `certificate` names one of the certificates; "" is the gateway's own. `address` "" and `port`
+    None are the environment's."""
 
+    address: Annotated[str, Field(max_length=LONGEST_IP_ADDRESS), AfterValidator(check_listener_address)] = ""
+    # A set of before the console moved to this port still is read.
+    port: Annotated[Port | None, only_new(check_listener_port)] = None
     max_message_size: Annotated[int, Field(ge=1_024, le=104_857_600)] = 10_485_760
     max_recipients: Annotated[int, Field(ge=1, le=50_000)] = 1_000
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 1_000

@@ -22,13 +22,15 @@ from seg_console.gateway.accept import Happening, store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_domains
 from seg_console.gateway.document import Listener as ListenerSettings
 from seg_console.gateway.document import SenderGroup
+from seg_console.gateway.follower import Follower
 from seg_console.gateway.host_access import ALL, HourlyCount, Match
+from seg_console.gateway.place import Orders, Place
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
-from seg_console.gateway.running import host_access, listener_tls, recipient_access
+from seg_console.gateway.running import host_access, listener_place, listener_tls, recipient_access
 from seg_console.gateway.running import listener as listener_settings
-from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer, serve
+from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer
 from seg_console.gateway.writer import Writer
 from seg_console.mail import events
 from seg_console.mail.headers import is_looping
@@ -55,7 +57,12 @@ class Identity:
 
 
 class Listener:
-    """A `ConnectionHandler`. `now` gives the time with its zone; `post` hands a call to the event loop."""
+    """A `ConnectionHandler`. `now` gives the time with its zone.
+
+    `on_commit` is called in the event loop when a newer configuration runs.
+    """
+
+    on_commit: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -76,6 +83,7 @@ class Listener:
         self._recipients = HourlyCount()
         self._peers: WeakKeyDictionary[SmtpConnection, Peer] = WeakKeyDictionary()
         self._look_ups: set[asyncio.Task[None]] = set()
+        self._known: Running | None = None
         self._writer = Writer(store=self._store, tick=self._tick, post=self._post)
 
     def start(self) -> None:
@@ -101,8 +109,13 @@ class Listener:
         self._loop.call_soon_threadsafe(call)
 
     def _tick(self) -> None:
+        current = running.current()
         # Built here, not in the loop's thread at the next handshake.
-        running.current().value(listener_tls)
+        current.value(listener_tls)
+        if current is not self._known:
+            self._known = current
+            if self.on_commit:
+                self._post(self.on_commit)
         for pool in (self._mids, self._icids):
             if pool.low:
                 pool.refill()
@@ -292,26 +305,36 @@ def _opened_event(peer: Peer, access: str, at: datetime) -> events.ConnectionOpe
     )
 
 
+def committed_place() -> Place:
+    """Where the configuration read last says to listen."""
+    return running.held().value(listener_place)
+
+
 async def listen(
     identity: Identity,
+    orders: Orders,
     *,
-    host: str,
-    port: int,
     now: Callable[[], datetime],
     tls_context: ssl.SSLContext | None,
-    ready: Callable[[SmtpServer], None],
+    ready: Callable[[Follower], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until `stop` is set; then every message in hand gets its answer and is stored. Raises OSError if the
-    address cannot be had, DatabaseError if there is no configuration to begin with."""
+    """Serve until `stop` is set, where the configuration and `orders` say; then every message in hand gets its answer
+    and is stored. Raises CannotListen, and DatabaseError if there is no configuration to begin with."""
     loop = asyncio.get_running_loop()
     listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=ReverseDns(system_resolver()))
     await asyncio.to_thread(listener.start)
     try:
         given = None if tls_context is None else partial(listener.tls_context, tls_context)
-        server = await serve(listener, host=host, port=port, tls_context=given, reuse_port=True)
-        ready(server)
+        server = SmtpServer(listener, tls_context=given)
+        follower = Follower(server, orders, committed=committed_place, now=now)
+        await follower.open()
+        listener.on_commit = follower.wake
+        following = loop.create_task(follower.follow(stop))
+        ready(follower)
         await stop.wait()
+        follower.wake()
+        await following
         await server.shutdown()
     finally:
         await asyncio.to_thread(listener.stop)

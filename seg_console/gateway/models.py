@@ -26,6 +26,8 @@ GROUP_NAME_RULE = _("Use the letters A to Z, digits, hyphens and underscores.")
 ALL_UID = uuid.uuid5(uuid.NAMESPACE_OID, "host_access:ALL")
 LAST_POSITION = 2_147_483_647
 LONGEST_RECIPIENT = 320
+# Of an IPv6 address whose last part is written as IPv4.
+LONGEST_IP_ADDRESS = 45
 LONGEST_RESPONSE = 400
 
 
@@ -192,8 +194,13 @@ class BareLineEnds(models.TextChoices):
 
 
 class ListenerSettings(ConfigurationObject):
-    """The listener's limits. One row in every set."""
+    """Where the listener listens, and its limits. One row in every set.
 
+    `address` "" and `port` None: what SEG_SMTP_HOST and SEG_SMTP_PORT say.
+    """
+
+    address = models.CharField(_("IP address"), max_length=LONGEST_IP_ADDRESS, blank=True)
+    port = models.PositiveIntegerField(_("TCP port"), null=True, blank=True, validators=_between(1, 65_535))
     max_message_size = models.PositiveIntegerField(
         _("Maximum message size (bytes)"), default=10_485_760, validators=_between(1_024, 104_857_600)
     )
@@ -228,5 +235,8 @@ class ListenerSettings(ConfigurationObject):
                     max_connections_per_client__gte=1,
                 ),
                 name="gateway_listenersettings_limits",
+            ),
+            models.CheckConstraint(
+                condition=Q(port__isnull=True) | Q(port__gte=1, port__lte=65_535), name="gateway_listenersettings_port"
             ),
         ]

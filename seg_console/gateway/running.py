@@ -17,6 +17,7 @@ from seg_console.gateway.document import (
 )
 from seg_console.gateway.document import Access as Row
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
+from seg_console.gateway.place import Place, place_of
 from seg_console.gateway.protocol import Access
 from seg_console.mail.addresses import split_address
 
@@ -58,6 +59,12 @@ def host_access(configuration: Document) -> HostAccessTable[SenderGroup]:
 def listener(configuration: Document) -> Listener:
     """The listener's limits; sizes in bytes."""
     return configuration[LISTENER]
+
+
+def listener_place(configuration: Document) -> Place:
+    """Where to listen."""
+    chosen = configuration[LISTENER]
+    return place_of(chosen.address, chosen.port)
 
 
 def listener_tls(configuration: Document) -> ssl.SSLContext | None:

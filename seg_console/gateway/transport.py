@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import socket
 import ssl
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -541,7 +542,7 @@ class SmtpServer:
         self.timeouts = timeouts or Timeouts()
         self._tls_context = tls_context
         self.is_closing = False
-        self._listener: asyncio.Server | None = None
+        self._doors: list[asyncio.Server] = []
         self._connections: set[SmtpConnection] = set()
         self._refused: set[SmtpConnection] = set()
         self._per_client: Counter[str] = Counter()
@@ -549,10 +550,40 @@ class SmtpServer:
         self._empty.set()
 
     async def listen(self, host: str, port: int, *, reuse_port: bool = False) -> None:
-        """Bind and accept. Raises OSError if the address cannot be had."""
-        self._listener = await asyncio.get_running_loop().create_server(
-            lambda: SmtpConnection(self), host, port, reuse_port=reuse_port or None, backlog=BACKLOG
-        )
+        """Accept there from now on, and nowhere else. Raises OSError if the address cannot be had; it then goes on
+        where it was.
+
+        Connections that are open stay, and those that still wait at the former address are taken in before it is
+        given up. One whose handshake ends in the microseconds after that is reset by the kernel before it was greeted.
+        """
+        former, self._doors = self._doors, await self._opened(host, port, reuse_port=reuse_port)
+        for door in former:
+            # Shared with the server's own sockets, so that what waits there outlives their closing.
+            waiting = [each.dup() for each in door.sockets]
+            door.close()
+            for each in waiting:
+                await self.take_in(each)
+
+    async def _opened(self, host: str, port: int, *, reuse_port: bool) -> list[asyncio.Server]:
+        # Bound here: asyncio and uvloop word a failure each in their own way, some without its number.
+        sockets = await bound(host, port, reuse_port=reuse_port)
+        loop = asyncio.get_running_loop()
+        return [await loop.create_server(lambda: SmtpConnection(self), sock=each, backlog=BACKLOG) for each in sockets]
+
+    async def take_in(self, waiting: socket.socket) -> None:
+        """Accept what waits at a socket that nobody serves any more, then close it."""
+        loop = asyncio.get_running_loop()
+        with waiting:
+            # More than this cannot have waited; who comes while we are at it is not waited for without end.
+            for _ in range(BACKLOG):
+                try:
+                    client, _address = waiting.accept()
+                except ConnectionAbortedError:  # gone while it waited
+                    continue
+                except OSError:  # BlockingIOError: that was the last
+                    return
+                client.setblocking(False)
+                await loop.connect_accepted_socket(lambda: SmtpConnection(self), client)
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:
@@ -562,8 +593,8 @@ class SmtpServer:
     @property
     def port(self) -> int:
         """The port in use, for those who asked for port 0."""
-        assert self._listener is not None, "not listening"
-        return int(self._listener.sockets[0].getsockname()[1])
+        assert self._doors, "not listening"
+        return int(self._doors[0].sockets[0].getsockname()[1])
 
     @property
     def connection_count(self) -> int:
@@ -601,8 +632,8 @@ class SmtpServer:
         """Stop accepting, say 421 to idle clients, let messages in hand get their answer for up to `grace` seconds,
         then drop what is left. When this returns every connection's `closed` has been called."""
         self.is_closing = True
-        if self._listener is not None:
-            self._listener.close()
+        for door in self._doors:
+            door.close()
         for connection in list(self._connections):
             connection.shutdown()
         try:
@@ -614,20 +645,28 @@ class SmtpServer:
             await self._empty.wait()
 
 
-async def serve(
-    handler: ConnectionHandler,
-    *,
-    host: str,
-    port: int,
-    timeouts: Timeouts | None = None,
-    tls_context: TlsContext = None,
-    reuse_port: bool = False,
-) -> SmtpServer:
-    """Listen and return the server, which works from now on. With `reuse_port` several processes may listen on the same
-    port and the kernel deals out the connections. Raises OSError if the address cannot be had."""
-    server = SmtpServer(handler, timeouts=timeouts, tls_context=tls_context)
-    await server.listen(host, port, reuse_port=reuse_port)
-    return server
+async def bound(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """A listening socket for each address of `host`, a literal or a name. Raises OSError, and none is left open."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _name, address in dict.fromkeys(found):
+            one = socket.socket(family, kind, protocol)
+            sockets.append(one)
+            one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                # "::" is every IPv6 address, as 0.0.0.0 is every IPv4 address.
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(BACKLOG)
+    except OSError:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets
 
 
 def _address(name: object) -> tuple[str, int]:

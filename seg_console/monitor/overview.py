@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +16,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import running
 from seg_console.config.pending import ensure_initial
 from seg_console.delivery import status
+from seg_console.gateway.running import listener_place
 from seg_console.mail import tracking
 from seg_console.mail.summary import mail_summary
 from seg_console.monitor.setup import Setup, setup_of
@@ -49,7 +49,7 @@ def overview(request: ConsoleRequest) -> HttpResponse:
     context = {
         "now": now,
         "running_number": current.number,
-        "smtp_address": f"{settings.SEG_SMTP_HOST}:{settings.SEG_SMTP_PORT}",
+        "smtp_address": current.value(listener_place),
         "queue": status.queue_totals(),
         "summary": mail_summary(now - TIME_RANGES[chosen][1]),
         "ranges": [(key, label) for key, (label, _span) in TIME_RANGES.items()],
@@ -102,5 +102,5 @@ def _steps(setup: Setup, *, has_mail: bool, request: ConsoleRequest) -> list[Ste
 
 
 def _test_command(setup: Setup) -> str:
-    server = f"{settings.SEG_SMTP_HOST}:{settings.SEG_SMTP_PORT}"
+    server = running.current().value(listener_place).nearby
     return f"swaks --server {server} --from sender@partner.example --to {setup.test_recipient}"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -23,22 +22,25 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import running
 from seg_console.config.document import Document
 from seg_console.delivery import heartbeat, status
+from seg_console.delivery.ordinary import OrdinaryKind
 from seg_console.gateway.certificate import own_chain
 from seg_console.gateway.certificates import Described, described
 from seg_console.gateway.document import CERTIFICATES, LISTENER
 from seg_console.gateway.listener import INTERFACE
+from seg_console.gateway.running import listener_place
 from seg_console.gateway.views.certificates import own_name
+from seg_console.gateway.views.listening import listening_now
 from seg_console.mail import tracking
 from seg_console.mail.summary import mail_summary
 from seg_console.ui import times
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from tdc.kind import QUEUE_NAME
+from tdc.kind import QUEUE_NAME, ConnectorKind
 from tdc.running import Reason, connector
 from tdc.views import queue_line
 
 HOUR = timedelta(hours=1)
-# The sweep goes round every 5 seconds; where every worker is busy it waits for the end of a drain, 20 seconds and more.
+# A sign is asked for every 5 seconds; where every worker is busy it waits for the end of a drain, 20 seconds and more.
 LATE_AFTER = timedelta(seconds=60)
 MOST_NAMES = 5
 
@@ -81,7 +83,7 @@ class Destinations:
 def overview(request: ConsoleRequest) -> HttpResponse:
     now = timezone.now()
     current = running.current()
-    redis, workers = redis_and_workers(now)
+    redis, workers, connector_worker = redis_and_workers(now)
     context: dict[str, Any] = {
         "now": now,
         "running_number": current.number,
@@ -90,14 +92,15 @@ def overview(request: ConsoleRequest) -> HttpResponse:
         "queue": queue_line(),
         "summary": mail_summary(now - HOUR),
         "interface": INTERFACE,
-        "host": settings.SEG_SMTP_HOST,
-        "port": settings.SEG_SMTP_PORT,
+        "place": current.value(listener_place),
+        "listening": listening_now(now),
         "last_message_at": tracking.newest_incoming(),
         "certificate": listener_certificate(current.document, now),
         "destinations": _destinations(now),
         "database": f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}",
         "redis": redis,
         "workers": workers,
+        "connector_worker": connector_worker,
     }
     return render(request, "monitor/services_overview.html", context)
 
@@ -121,22 +124,23 @@ def listener_certificate(document: Document, now: datetime) -> ListenerCertifica
     return ListenerCertificate(chosen.name if chosen else own_name(), found, is_over, ends_soon)
 
 
-def redis_and_workers(now: datetime) -> tuple[State, State]:
-    """Whether Redis answers, and when a delivery worker last swept."""
+def redis_and_workers(now: datetime) -> tuple[State, State, State]:
+    """Whether Redis answers, and when a delivery worker and one of the connector were last seen."""
     try:
-        swept_at = heartbeat.last_sweep()
+        ordinary, copies = heartbeat.last_seen((OrdinaryKind.queue, ConnectorKind.queue))
     except heartbeat.Unanswered:
         silent = State("bad", _("Does not answer"), _("Mail goes on; deliveries may begin a few seconds later."))
-        return silent, State("idle", _("Unknown"), _("Redis holds the workers' sign of life."))
-    return State("good", _("Answers")), _workers(swept_at, now)
+        unknown = State("idle", _("Unknown"), _("Redis holds the workers' sign of life."))
+        return silent, unknown, unknown
+    return State("good", _("Answers")), _worker(ordinary, now), _worker(copies, now)
 
 
-def _workers(swept_at: datetime | None, now: datetime) -> State:
-    if swept_at is None:
+def _worker(seen_at: datetime | None, now: datetime) -> State:
+    if seen_at is None:
         return State("idle", _("Unknown"), _("Not seen since Redis started."))
-    if now - swept_at > LATE_AFTER:
-        return State("bad", _("Not seen lately"), _("Last seen: %(time)s") % {"time": times.status_time(swept_at)})
-    seconds = max(0, int((now - swept_at).total_seconds()))
+    if now - seen_at > LATE_AFTER:
+        return State("bad", _("Not seen lately"), _("Last seen: %(time)s") % {"time": times.status_time(seen_at)})
+    seconds = max(0, int((now - seen_at).total_seconds()))
     words = ngettext("Last seen %(n)d second ago", "Last seen %(n)d seconds ago", seconds)
     return State("good", _("Running"), words % {"n": seconds})
 

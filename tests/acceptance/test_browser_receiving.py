@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import translation
@@ -12,8 +13,14 @@ from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
+from seg_console.gateway import whereabouts
+from seg_console.gateway.place import Orders, Place
+from seg_console.launch import smtp_answers
 from tests.browser import BROWSER_MARKS, carry_session, watched_page
 from tests.certificates import made
+from tests.listening import following
+from tests.pages import configured
+from tests.running_system import free_port_block, wait_until
 
 HOSTS = "/mail-policies/host-access/"
 
@@ -64,3 +71,46 @@ def test_a_group_is_added_found_and_a_certificate_chosen(
     assert [group["name"] for group in shown["host_access"]] == ["BLOCKED_LIST", "PARTNERS", "ALL"]
     assert shown["listener"]["certificate"] == "Mail 2026"
     assert [row["recipient"] for row in shown["recipient_access"]] == ["corp.example"]
+
+
+@pytest.mark.parametrize(("language", "locale"), [("en", "en-GB"), ("zh-hans", "zh-CN")])
+def test_the_listener_is_moved_and_the_page_says_where_it_is(
+    browser: Browser, live_server: LiveServer, admin: User, language: str, locale: str, settings: Any
+) -> None:
+    settings.SEG_SMTP_HOST, settings.SEG_SMTP_PORT = "127.0.0.1", free_port_block(2)
+    old, new = settings.SEG_SMTP_PORT, settings.SEG_SMTP_PORT + 1
+    orders = Orders(Place("127.0.0.1", old))
+    configured(listener={})
+    with (
+        following(orders),
+        watched_page(browser, live_server, locale=locale) as page,
+        translation.override(language),
+    ):
+        page.goto("/sign-in/")
+        carry_session(page, admin)
+        page.goto("/network/listeners/")
+        listening_on = page.locator("dl.facts dd").first
+        expect(listening_on).to_have_text(f"127.0.0.1:{old}")
+        page.get_by_role("link", name=_("Edit Settings…")).click()
+        page.get_by_label(_("IP Address"), exact=True).fill("mail.example")
+        page.get_by_label(_("TCP Port"), exact=True).fill("65536")
+        page.get_by_role("button", name=_("Submit"), exact=True).click()
+        no_address = _("give an IPv4 or IPv6 address of this machine, or 0.0.0.0 or :: for all it has.")
+        expect(page.get_by_text(no_address)).to_be_visible()
+        expect(page.get_by_text(_("give %(le)s or less.") % {"le": 65535})).to_be_visible()
+        page.get_by_label(_("IP Address"), exact=True).fill("0.0.0.0")
+        page.get_by_label(_("TCP Port"), exact=True).fill(str(new))
+        page.get_by_role("button", name=_("Submit"), exact=True).click()
+        opens = _(
+            "When you commit, hosts of the network can connect to the listener at %(place)s, not this machine alone."
+        )
+        expect(page.get_by_text(opens % {"place": f"0.0.0.0:{new}"})).to_be_visible()
+        expect(listening_on).to_have_text(f"127.0.0.1:{old}")
+        pending.commit(admin, "moved")
+        wait_until(lambda: smtp_answers("127.0.0.1", new), what="the listener answers at the new port")
+        wait_until(lambda: whereabouts.told()[0].place.port == new, what="it says where it is")
+        page.goto("/network/listeners/")
+        expect(listening_on).to_have_text(f"0.0.0.0:{new}")
+        expect(page.get_by_text(_("Hosts of the network can connect to it."))).to_be_visible()
+        page.goto("/security-services/overview/")
+        expect(page.get_by_text(f"0.0.0.0:{new}", exact=True)).to_have_count(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from seg_console.gateway.certificate import tls_context
 from seg_console.launch import smtp_answers
-from tests.running_system import System, started, wait_until
+from tests.running_system import System, free_port_block, started, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,59 @@ def test_each_process_has_a_log_of_its_own(system: System) -> None:
 
 def test_embedded_redis_has_no_tcp_port(system: System) -> None:
     assert not system.child("redis-server").net_connections("tcp")
+
+
+def test_the_listener_moves_at_a_commit_and_the_next_start_follows(tmp_path: Path) -> None:
+    moved = free_port_block(1)
+    file = tmp_path / "configuration.json"
+    with started("up", tmp_path / "data") as system:
+        system.wait_until_ready()
+        listener = system.child("manage.py listen").pid
+        commit(system, file, port=moved)
+        wait_until(lambda: smtp_answers("127.0.0.1", moved), what="the listener answers at the new port")
+        wait_until(lambda: not smtp_answers("127.0.0.1", system.smtp_port), what="the old port is given up")
+        assert system.child("manage.py listen").pid == listener
+    # What the environment says is of no account now.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        default = str(taken.getsockname()[1])
+        with started("up", tmp_path / "data", SEG_SMTP_PORT=default) as system:
+            system.wait_until_ready()
+            assert f"SMTP: 127.0.0.1:{moved}" in system.output
+
+
+def test_a_committed_port_that_is_taken_does_not_keep_mail_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with started("up", tmp_path / "data") as system:
+            system.wait_until_ready()
+            commit(system, tmp_path / "configuration.json", port=port)
+            told = f"cannot listen on 127.0.0.1:{port} as committed, goes on at 127.0.0.1:{system.smtp_port}"
+            wait_until(lambda: told in system.said, what="the refusal is told")
+        with started("up", tmp_path / "data") as system:
+            system.wait_until_ready()
+            assert f"SMTP: 127.0.0.1:{system.smtp_port}" in system.output
+            assert smtp_answers("127.0.0.1", system.smtp_port)
+        # Without either there is nothing to run for.
+        with socket.socket() as also:
+            also.bind(("127.0.0.1", 0))
+            also.listen()
+            default = also.getsockname()[1]
+            with started("up", tmp_path / "data", SEG_SMTP_PORT=str(default)) as system:
+                assert system.wait_for_end() == 1
+    assert system.output == [
+        f"CommandError: Port {port} on 127.0.0.1, for the SMTP listener as committed, is taken by another program. "
+        f"Port {default} on 127.0.0.1, for the SMTP listener, is taken by another program: set SEG_SMTP_PORT to "
+        "another one."
+    ]
+
+
+def commit(system: System, file: Path, **listener: object) -> None:
+    file.write_text(json.dumps({"format": 1, "listener": listener}))
+    system.manage("loadconfig", str(file))
 
 
 @pytest.mark.parametrize(

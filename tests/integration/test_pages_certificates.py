@@ -183,6 +183,8 @@ def used_by(client: Client, listed: Certificate) -> list[list[str]]:
 def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, client: Client) -> None:
     client.post(reverse("listeners:edit"), LISTENER)
     assert document.dump(pending.shown_to(user))["listener"] == {
+        "address": "",
+        "port": None,
         "max_message_size": 2048,
         "max_recipients": 7,
         "max_connections": 20,

@@ -115,7 +115,7 @@ def test_an_empty_system_is_told_what_to_do_next_with_links(client: Client) -> N
     assert [step.done for step in response.context["steps"]] == [False] * 5
     for view in ("recipient-access:add", "smtp-routes:add", "tdc:edit-settings", "policies:list"):
         assert reverse(view) in response.content.decode()
-    assert "swaks --server 127.0.0.1:2525" in response.content.decode()
+    assert "swaks --server 127.0.0.2:2626" in response.content.decode()
 
 
 def test_the_checklist_follows_the_running_configuration_and_goes_when_mail_has_come(client: Client) -> None:

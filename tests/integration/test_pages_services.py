@@ -21,6 +21,7 @@ from seg_console.delivery.broker import Breaker
 from seg_console.delivery.models import HostStatus
 from seg_console.mail.models import MailCounter
 from seg_console.monitor.services import MOST_NAMES, redis_and_workers
+from tdc import tasks as tdc_tasks
 from tests import sample_system
 from tests.certificates import made
 from tests.configurations import full, policy
@@ -33,6 +34,7 @@ pytestmark = [
 ]
 NOW = datetime(2026, 3, 2, 14, 20, tzinfo=UTC)
 PAGE = "/security-services/overview/"
+WORKERS = ("delivery", "tdc")
 
 
 @pytest.fixture
@@ -161,17 +163,24 @@ def test_the_database_is_named_with_its_version() -> None:
     assert f"<dd>{connection.display_name} " in asked().content.decode()
 
 
-def test_the_sweep_leaves_the_sign_of_life_that_the_page_shows() -> None:
+def test_the_sweep_and_the_connectors_task_leave_the_signs_of_life_that_the_page_shows() -> None:
     before = timezone.now()
-    assert heartbeat.last_sweep() is None
+    configured()
+    client = signed_in(person())
+    assert heartbeat.last_seen(WORKERS) == [None, None]
     tasks.sweep()
-    swept_at = heartbeat.last_sweep()
-    assert swept_at is not None
-    assert before - timedelta(seconds=1) < swept_at <= timezone.now()
-    content = asked().content.decode()
+    assert heartbeat.last_seen(WORKERS)[1] is None
+    content = client.get(PAGE).content.decode()
+    assert content.count('<span class="state good">Running</span>') == 1
+    tdc_tasks.sign_of_life()
+    for seen_at in heartbeat.last_seen(WORKERS):
+        assert seen_at is not None
+        assert before - timedelta(seconds=1) < seen_at <= timezone.now()
+    content = client.get(PAGE).content.decode()
     assert '<span class="state good">Answers</span>' in content
-    assert '<span class="state good">Running</span>' in content
-    assert "Last seen " in content
+    assert content.count('<span class="state good">Running</span>') == 2
+    assert content.count("Last seen ") == 2
+    assert content.index("Delivery Workers") < content.index("Connector Worker")
 
 
 @pytest.mark.parametrize(
@@ -183,17 +192,19 @@ def test_the_sweep_leaves_the_sign_of_life_that_the_page_shows() -> None:
         (61, "bad", "Last seen: Mon Mar"),
     ],
 )
-def test_workers_that_have_not_swept_for_a_minute_are_missed(ago: int, css_class: str, detail: str) -> None:
-    heartbeat.swept(NOW - timedelta(seconds=ago))
-    _redis, workers = redis_and_workers(NOW)
-    assert workers.css_class == css_class
-    assert workers.detail.startswith(detail)
+@pytest.mark.parametrize("place", [0, 1])
+def test_workers_that_gave_no_sign_for_a_minute_are_missed(place: int, ago: int, css_class: str, detail: str) -> None:
+    heartbeat.seen(WORKERS[place], NOW - timedelta(seconds=ago))
+    _redis, *workers = redis_and_workers(NOW)
+    assert workers[place].css_class == css_class
+    assert workers[place].detail.startswith(detail)
+    assert workers[1 - place].word == "Unknown"
 
 
-def test_workers_that_never_swept_are_unknown(redis: Redis) -> None:
+def test_workers_that_were_never_seen_are_unknown(redis: Redis) -> None:
     redis.flushall()
-    _redis, workers = redis_and_workers(NOW)
-    assert (workers.css_class, workers.detail) == ("idle", "Not seen since Redis started.")
+    _redis, *workers = redis_and_workers(NOW)
+    assert [(each.css_class, each.detail) for each in workers] == [("idle", "Not seen since Redis started.")] * 2
 
 
 @pytest.mark.usefixtures("no_redis")
@@ -209,7 +220,7 @@ def test_without_redis_the_page_says_so_and_what_it_cannot_know() -> None:
 def test_a_sweep_without_redis_is_done_all_the_same() -> None:
     tasks.sweep()
     with pytest.raises(heartbeat.Unanswered):
-        heartbeat.last_sweep()
+        heartbeat.last_seen(WORKERS)
 
 
 def test_the_number_of_queries_grows_with_nothing() -> None:

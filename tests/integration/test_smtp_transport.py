@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import inspect
 import logging
@@ -18,7 +19,7 @@ import pytest
 import uvloop
 
 from seg_console.gateway.protocol import AbortReason, Access, Limits, ReceivedMessage, Session
-from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, Timeouts, serve
+from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, Timeouts, bound
 from tests.smtp_dialogue import OPENING, new_session
 from tests.smtp_listener import (
     PATIENCE_S,
@@ -28,6 +29,7 @@ from tests.smtp_listener import (
     greeted,
     listening,
     make_certificate,
+    serve,
     server_context,
     until,
 )
@@ -626,3 +628,47 @@ async def test_a_port_that_is_taken_is_an_error() -> None:
     async with listening(handler) as server:
         with pytest.raises(OSError):
             await serve(handler, host="127.0.0.1", port=server.port)
+
+
+@on_each_loop
+async def test_a_move_opens_the_new_door_before_it_shuts_the_old_one_and_sessions_go_on() -> None:
+    handler = RecordingHandler()
+    async with listening(handler) as server, greeted(server.port) as early:
+        old = server.port
+        await server.listen("127.0.0.1", 0)
+        assert server.port != old
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", old)
+        async with greeted(server.port) as late:
+            assert await late.say(b"HELO b\r\n") == "250 mx.corp.example"
+        assert await early.say(b"HELO a\r\n") == "250 mx.corp.example"
+        assert len(handler.connections) == 2
+
+
+@on_each_loop
+async def test_a_door_that_cannot_be_opened_leaves_the_old_one_open() -> None:
+    async with listening(RecordingHandler()) as server, listening(RecordingHandler()) as other:
+        old = server.port
+        with pytest.raises(OSError) as error:
+            await server.listen("127.0.0.1", other.port)
+        assert error.value.errno == errno.EADDRINUSE
+        assert server.port == old
+        async with greeted(old):
+            pass
+
+
+@on_each_loop
+async def test_who_waits_at_the_old_door_is_let_in() -> None:
+    handler = RecordingHandler()
+    async with listening(handler) as server:
+        [old] = await bound("127.0.0.1", 0)
+        address = old.getsockname()
+        # The kernel has connected them, and nobody has looked.
+        clients = [socket.create_connection(address) for _ in range(5)]
+        await server.take_in(old)
+        assert len(handler.connections) == len(clients)
+        for client in clients:
+            with client:
+                assert client.recv(100) == b"220 mx.corp.example ESMTP\r\n"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)

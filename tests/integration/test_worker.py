@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from redis import Redis
 
+from seg_console.delivery import heartbeat
 from seg_console.delivery.models import Delivery
 from tests.deliveries import INTAKE, accept, configure, route
+from tests.programs import database_url
 from tests.smtp_remote import authority, smtp_remote
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,10 +53,21 @@ def test_beat_finds_work_of_which_nobody_was_told(redis: Redis) -> None:
         _wait_for(lambda: Delivery.objects.get().state == "delivered")
 
 
+def test_workers_of_both_queues_leave_a_sign_of_life_that_beat_asks_for(redis: Redis) -> None:
+    with ExitStack() as programs:
+        programs.enter_context(celery("beat"))
+        programs.enter_context(celery("worker", "-Q", "delivery", "-n", "delivery@%h", "-c", "1"))
+        _wait_for(lambda: heartbeat.last_seen(("delivery",)) != [None])
+        # Nobody of the connector's has been there to leave one.
+        assert heartbeat.last_seen(("tdc",)) == [None]
+        programs.enter_context(celery("worker", "-Q", "tdc", "-n", "tdc@%h", "-c", "1"))
+        _wait_for(lambda: heartbeat.last_seen(("tdc",)) != [None])
+
+
 @contextmanager
 def celery(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "celery", "-A", "seg_console", *arguments]
-    environment = {**os.environ, "DATABASE_URL": _database_url(), "DJANGO_SETTINGS_MODULE": "seg_console.settings"}
+    environment = {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "seg_console.settings"}
     process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL)
     try:
         yield process
@@ -64,14 +75,6 @@ def celery(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         if process.poll() is None:
             process.terminate()
             process.wait(20)
-
-
-def _database_url() -> str:
-    """The test database, for another process."""
-    values = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{values['NAME']}"
-    return f"postgresql://{values['USER']}@/{values['NAME']}?host={quote(values['HOST'])}"
 
 
 def _wait_for(reached: Callable[[], bool]) -> None:

@@ -6,13 +6,19 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.delivery.forms.problems import checked
+from seg_console.gateway.document import Listener
 from seg_console.gateway.models import BareLineEnds
+from seg_console.gateway.place import of_environment
 from seg_console.ui.choices import choice_field
 
 
 class ListenerForm(forms.Form):
-    """The listener's limits (seg-webui 8.3). `certificates`: the names there are to choose from."""
+    """The listener's address, limits and certificate (seg-webui 8.3). `certificates`: the names there are to choose
+    from. Address and port are held to the rules of the document, in its words."""
 
+    address = forms.CharField(label=_("IP Address"), required=False)
+    port = forms.IntegerField(label=_("TCP Port"), required=False, localize=False)
     max_message_size = forms.IntegerField(
         label=_("Max. Message Size (Bytes)"),
         min_value=1_024,
@@ -49,3 +55,17 @@ class ListenerForm(forms.Form):
         super().__init__(*args, **options)
         choices = [("", _("The gateway's own")), *((name, name) for name in certificates)]
         choice_field(self, "certificate").choices = choices
+        default = of_environment()
+        self.fields["address"].help_text = _(
+            "An address of this machine, which only programs on it reach if it is 127.0.0.1 or ::1. Any other can be "
+            "reached from the network; 0.0.0.0 or :: is every one. Empty: %(default)s, from SEG_SMTP_HOST."
+        ) % {"default": default.host}
+        self.fields["port"].help_text = _(
+            "1 to 65535. Mail servers connect to 25, for which the listener needs a right. Empty: %(default)d, from "
+            "SEG_SMTP_PORT."
+        ) % {"default": default.port}
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        found = checked(self, Listener, values)
+        return values | {"address": found.address} if found else values

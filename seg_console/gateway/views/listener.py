@@ -1,4 +1,4 @@
-"""Network > Listeners (seg-webui 8.3): there is one; its address is the environment's, its limits are configuration."""
+"""Network > Listeners (seg-webui 8.3): there is one, with its address, its limits and its certificate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -16,6 +17,8 @@ from seg_console.gateway.document import LISTENER
 from seg_console.gateway.forms import ListenerForm
 from seg_console.gateway.listener import INTERFACE
 from seg_console.gateway.models import Certificate, ListenerSettings
+from seg_console.gateway.place import is_reachable, place_of
+from seg_console.gateway.views.listening import listening_now
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
@@ -24,11 +27,17 @@ from seg_console.ui.submitting import submitted
 @require_safe
 @requires(Privilege.VIEW_CONFIGURATION)
 def show(request: ConsoleRequest) -> HttpResponse:
+    shown = pending.shown_to(request.user)
+    listener = _settings(shown)
+    reachable = is_reachable(listener.address)
     context = {
-        "listener": _settings(pending.shown_to(request.user)),
+        "listener": listener,
+        "place": place_of(listener.address, listener.port),
+        "reachable": reachable,
+        # Only what is not live yet is worth a warning: afterwards it is as somebody wanted it.
+        "opens": reachable and shown.number is None and listener.address != _settings(pending.committed()).address,
+        "listening": listening_now(timezone.now()),
         "interface": INTERFACE,
-        "host": settings.SEG_SMTP_HOST,
-        "port": settings.SEG_SMTP_PORT,
         "hostname": settings.SEG_HOSTNAME,
     }
     return render(request, "gateway/listener.html", context)

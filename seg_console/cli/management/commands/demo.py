@@ -15,11 +15,12 @@ from django.db import connections
 
 from seg_console.delivery import states
 from seg_console.delivery.models import Delivery
+from seg_console.gateway.place import of_environment
 from seg_console.lab import demonstration, places
 from seg_console.lab.authority import lab_certificate
 from seg_console.lab.sample_configuration import sample_configuration
 from seg_console.lab.samples import samples
-from seg_console.launch import Addition, Ready, launch, say_addresses, smtp_answers
+from seg_console.launch import Addition, Ready, answering_listener, launch, say_addresses, smtp_answers
 from seg_console.preflight import Port, PreflightError
 from seg_console.processes import LAB
 from seg_console.supervisor import SupervisionError
@@ -81,9 +82,8 @@ class Command(BaseCommand):
         mail = samples(now=datetime.now(UTC))
         before = demonstration.arrived(self._folder)
         self._say(f"Sending {len(mail)} sample messages ...")
-        sent = demonstration.send(
-            mail, host=settings.SEG_SMTP_HOST, port=settings.SEG_SMTP_PORT, stopping=ready.stopping
-        )
+        listener = (answering_listener() or of_environment()).nearby
+        sent = demonstration.send(mail, host=listener.host, port=listener.port, stopping=ready.stopping)
         self._say("Waiting until the delivery queue is empty ...")
         if not demonstration.wait_until_drained(_is_drained, stopping=ready.stopping):
             self._say("The delivery queue did not become empty: see Delivery Status.")

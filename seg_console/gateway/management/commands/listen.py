@@ -13,41 +13,43 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from seg_console.gateway.certificate import listener_context
+from seg_console.gateway.follower import CannotListen, Follower
 from seg_console.gateway.listener import Identity, listen
-from seg_console.gateway.transport import SmtpServer
+from seg_console.gateway.place import Orders, of_environment, sentence
 
 
 class Command(BaseCommand):
     help = "Takes mail in over SMTP. Several may run on the same port; the system deals out the connections."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default=settings.SEG_SMTP_HOST)
-        parser.add_argument("--port", type=int, default=settings.SEG_SMTP_PORT)
+        rule = "holds whatever the configuration says; without it the configuration, else the environment"
+        parser.add_argument("--host", help=f"the address to listen on: {rule}")
+        parser.add_argument("--port", type=int, help=f"the port to listen on: {rule}")
 
-    def handle(self, *args: object, host: str, port: int, **options: object) -> None:
+    def handle(self, *args: object, host: str | None, port: int | None, **options: object) -> None:
+        orders = Orders(of_environment(), host=host, port=port)
         try:
-            uvloop.run(self._serve(host, port))
-        except OSError as error:
-            raise CommandError(
-                f"Cannot listen on {host} port {port}: {error.strerror}. Set SEG_SMTP_HOST and SEG_SMTP_PORT."
-            ) from error
+            uvloop.run(self._serve(orders))
+        except CannotListen as error:
+            said = " ".join(f"Cannot listen on {each.committed}. {sentence(each)}" for each in error.troubles)
+            change = "--host or --port" if orders.are_whole else "SEG_SMTP_HOST or SEG_SMTP_PORT"
+            raise CommandError(f"{said} Set {change} to another one.") from error
         except DatabaseError as error:
             raise CommandError(f"The database does not answer: {error}. Has `manage.py migrate` been run?") from error
 
-    async def _serve(self, host: str, port: int) -> None:
+    async def _serve(self, orders: Orders) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         context = listener_context(timezone.now())
 
-        def ready(server: SmtpServer) -> None:
-            self.stdout.write(f"Listening on {host} port {server.port}.")
+        def ready(follower: Follower) -> None:
+            self.stdout.write(f"Listening on {follower.place}.")
             self.stdout.flush()
 
         await listen(
             Identity(settings.SEG_HOSTNAME, timezone.get_default_timezone()),
-            host=host,
-            port=port,
+            orders,
             now=timezone.now,
             tls_context=context,
             ready=ready,
