@@ -12,6 +12,7 @@ worker_class = "gthread"
 workers = 1
 threads = 8
 timeout = 60
+limit_request_line = settings.LONGEST_REQUEST_LINE
 graceful_timeout = 4
 # The worker's heartbeat file belongs in memory: on a slow disk it would stop a healthy worker.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from policies import sentences
 from policies.address_lists import Lists, expanded
@@ -24,6 +24,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
+from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
 from tdc.views import ChoiceCell, Choices, choice_cell
 
@@ -120,12 +121,13 @@ def policy_list(request: ConsoleRequest) -> HttpResponse:
     return render(request, "policies/list.html", context, status=status)
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.VIEW_CONFIGURATION)
 def explain_match(request: ConsoleRequest) -> HttpResponse:
-    """Which policy takes each recipient of a message, and why each one before it was passed."""
+    """Which policy takes each recipient of a message, and why each one before it was passed. A POST asks and changes
+    nothing: fifty recipients do not fit into an address."""
     shown = pending.shown_to(request.user)
-    form = ExplainForm(request.GET) if "recipients" in request.GET else ExplainForm()
+    form = ExplainForm(request.POST) if request.method == "POST" else ExplainForm()
     settings = mail_policy_settings(shown)
     explained: list[Explanation] = []
     if form.is_bound and form.is_valid():
@@ -139,7 +141,7 @@ def explain_match(request: ConsoleRequest) -> HttpResponse:
         "is_pending_set": shown.number is None,
         "priorities": settings.display("sender_headers"),
     }
-    return render(request, "policies/explain.html", context, status=422 if form.errors else 200)
+    return page_or_partial(request, "policies/explain.html", "ask", context, status=422 if form.errors else 200)
 
 
 def policies_with(table: Table, address: str, *, side: str, lists: Lists) -> set[UUID]:

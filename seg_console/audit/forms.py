@@ -7,7 +7,16 @@ from django.utils.translation import gettext_lazy as _
 
 from seg_console.audit.models import LONGEST_ADDRESS, LONGEST_USERNAME, Act
 from seg_console.audit.search import AuditQuery
-from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_MONTH, LAST_WEEK, IPAddressField, SearchForm, range_field
+from seg_console.ui.searches import (
+    CUSTOM,
+    LAST_DAY,
+    LAST_MONTH,
+    LAST_WEEK,
+    LONGEST_TEXT,
+    IPAddressField,
+    SearchForm,
+    range_field,
+)
 
 
 class AuditForm(SearchForm):
@@ -25,7 +34,7 @@ class AuditForm(SearchForm):
     )
     text = forms.CharField(
         label=_("Text"),
-        max_length=200,
+        max_length=LONGEST_TEXT,
         required=False,
         widget=forms.TextInput(attrs={"size": 44}),
         help_text=_("Any part of an object, a comment or a value that was changed."),

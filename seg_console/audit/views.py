@@ -28,13 +28,11 @@ from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.searches import CUSTOM, DEFAULT_PAGE_SIZE, LAST_WEEK, PAGE_SIZES
+from seg_console.ui.searches import CUSTOM, DEFAULT_PAGE_SIZE, LAST_WEEK, PAGE_SIZES, with_trail
 from seg_console.ui.spreadsheet import csv_download
 from seg_console.ui.times import tracking_time
 
 TEMPLATE = "audit/audit_log.html"
-# An address line has a limit; whoever turns more pages than this goes back by the first page.
-MOST_PAGES_BACK = 80
 MOST_EXPORTED = 10_000
 LONGEST_CELL = 4000
 OBJECTS_NAMED = 3
@@ -135,7 +133,7 @@ def search(request: ConsoleRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, TEMPLATE, context, status=422)
     # Each page turned adds its cursor, so that Previous drops the last one: paging both ways by key, never by offset.
-    trail = [text for text in request.GET.getlist("after") if cursor_from(text)][-MOST_PAGES_BACK:]
+    trail = [text for text in request.GET.getlist("after") if cursor_from(text)]
     now = timezone.now()
     page = audit_log.search(form.query(now), after=cursor_from(trail[-1]) if trail else None, limit=form.page_size)
     context |= {
@@ -144,9 +142,9 @@ def search(request: ConsoleRequest) -> HttpResponse:
         "entries": [ShownEntry(entry) for entry in page.entries],
         "is_searched": bool(_bare(request.GET)),
         "most_exported": MOST_EXPORTED,
-        "first_url": _with_trail(request.GET, []) if trail else "",
-        "previous_url": _with_trail(request.GET, trail[:-1]) if trail else "",
-        "next_url": _with_trail(request.GET, [*trail, cursor_text(page.following)]) if page.following else "",
+        "first_url": _with_trail(request, []) if trail else "",
+        "previous_url": _with_trail(request, trail[:-1]) if trail else "",
+        "next_url": _with_trail(request, [*trail, cursor_text(page.following)]) if page.following else "",
         "export_url": f"{reverse('audit-log:export')}?{_bare(request.GET).urlencode()}",
     }
     return page_or_partial(request, TEMPLATE, "results", context)
@@ -273,7 +271,5 @@ def _bare(asked: QueryDict) -> QueryDict:
     return query
 
 
-def _with_trail(asked: QueryDict, trail: list[str]) -> str:
-    query = _bare(asked)
-    query.setlist("after", trail)
-    return f"?{query.urlencode()}"
+def _with_trail(request: ConsoleRequest, trail: list[str]) -> str:
+    return with_trail(request.path, _bare(request.GET), trail)

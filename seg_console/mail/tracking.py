@@ -33,12 +33,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class TrackingQuery:
-    """Conditions join by AND, the message events among themselves by OR (seg-webui 6.2). `until` is exclusive."""
+    """Conditions join by AND, the message events among themselves by OR (seg-webui 6.2). `until` is exclusive;
+    `message_id_goes_on`: `message_id` is only the beginning of one."""
 
     sender: Match | None = None
     recipient: Match | None = None
     subject: Match | None = None
     message_id: str = ""
+    message_id_goes_on: bool = False
     mid: int | None = None
     remote_ip: str = ""
     since: datetime | None = None
@@ -157,7 +159,7 @@ def _matching(query: TrackingQuery) -> QuerySet[Message]:
     if query.mid is not None:
         found = found.filter(root_mid__in=Message.objects.filter(pk=query.mid).values("root_mid"))
     if query.message_id:
-        found = found.filter(message_id_header__in=_with_brackets(query.message_id))
+        found = found.filter(_message_id_condition(query))
     if query.remote_ip:
         found = found.filter(remote_ip=query.remote_ip)
     if query.sender is not None:
@@ -195,9 +197,11 @@ def _recipient_condition(match: Match) -> Q:
     return Q(Exists(rows.filter(message=OuterRef("pk"))))
 
 
-def _with_brackets(message_id: str) -> list[str]:
-    bare = message_id.strip().removeprefix("<").removesuffix(">")
-    return [f"<{bare}>", bare]
+def _message_id_condition(query: TrackingQuery) -> Q:
+    bare = query.message_id.strip().removeprefix("<").removesuffix(">")
+    if query.message_id_goes_on:
+        return Q(message_id_header__startswith=f"<{bare}") | Q(message_id_header__startswith=bare)
+    return Q(message_id_header__in=[f"<{bare}>", bare])
 
 
 def _hits(roots: list[int]) -> list[Hit]:

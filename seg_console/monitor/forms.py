@@ -7,7 +7,15 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.mail.tracking import Match, Operator, TrackingQuery
-from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_WEEK, IPAddressField, SearchForm, range_field
+from seg_console.ui.searches import (
+    CUSTOM,
+    LAST_DAY,
+    LAST_WEEK,
+    LONGEST_TEXT,
+    IPAddressField,
+    SearchForm,
+    range_field,
+)
 
 OPERATORS = [("begins_with", _("Begins With")), ("is", _("Is")), ("contains", _("Contains"))]
 SUBJECT_OPERATORS = [*OPERATORS, ("is_empty", _("Is Empty"))]
@@ -22,20 +30,23 @@ class TrackingForm(SearchForm):
 
     sender_operator = forms.ChoiceField(label=_("Envelope Sender: how to compare"), choices=OPERATORS, required=False)
     sender = forms.CharField(
-        label=_("Envelope Sender"), max_length=320, required=False, widget=forms.TextInput(attrs={"size": 44})
+        label=_("Envelope Sender"), max_length=LONGEST_TEXT, required=False, widget=forms.TextInput(attrs={"size": 44})
     )
     recipient_operator = forms.ChoiceField(
         label=_("Envelope Recipient: how to compare"), choices=OPERATORS, required=False
     )
     recipient = forms.CharField(
-        label=_("Envelope Recipient"), max_length=320, required=False, widget=forms.TextInput(attrs={"size": 44})
+        label=_("Envelope Recipient"),
+        max_length=LONGEST_TEXT,
+        required=False,
+        widget=forms.TextInput(attrs={"size": 44}),
     )
     subject_operator = forms.ChoiceField(label=_("Subject: how to compare"), choices=SUBJECT_OPERATORS, required=False)
     subject = forms.CharField(
-        label=_("Subject"), max_length=998, required=False, widget=forms.TextInput(attrs={"size": 44})
+        label=_("Subject"), max_length=LONGEST_TEXT, required=False, widget=forms.TextInput(attrs={"size": 44})
     )
     received = range_field(_("Message Received"), LAST_DAY, LAST_WEEK, CUSTOM)
-    message_id = forms.CharField(label=_("Message ID Header"), max_length=998, required=False)
+    message_id = forms.CharField(label=_("Message ID Header"), max_length=LONGEST_TEXT, required=False)
     mid = forms.CharField(label=_("MID"), max_length=19, required=False)
     sender_ip = IPAddressField(label=_("Sender IP Address"), max_length=45, required=False)
     event = forms.MultipleChoiceField(
@@ -63,6 +74,8 @@ class TrackingForm(SearchForm):
             recipient=self._match("recipient"),
             subject=self._match("subject"),
             message_id=cleaned["message_id"].strip(),
+            # A longer one could not be typed in whole.
+            message_id_goes_on=len(cleaned["message_id"]) == LONGEST_TEXT,
             mid=cleaned["mid"],
             remote_ip=cleaned["sender_ip"],
             since=since,

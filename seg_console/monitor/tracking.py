@@ -23,12 +23,10 @@ from seg_console.monitor.forms import TrackingForm
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_WEEK
+from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_WEEK, LONGEST_TEXT, with_trail
 from seg_console.ui.spreadsheet import csv_download
 from seg_console.ui.times import tracking_time
 
-# An address line has a limit; whoever turns more pages than this goes back by the first page.
-MOST_PAGES_BACK = 80
 MOST_EXPORTED = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNBOUND = {"sender_operator": "begins_with", "recipient_operator": "begins_with", "subject_operator": "begins_with"}
@@ -60,16 +58,16 @@ def search(request: ConsoleRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "monitor/message_tracking.html", context, status=422)
     # Each page turned adds its cursor, so that Previous drops the last one: paging both ways by key, never by offset.
-    trail = [text for text in request.GET.getlist("after") if cursor_from(text)][-MOST_PAGES_BACK:]
+    trail = [text for text in request.GET.getlist("after") if cursor_from(text)]
     now = timezone.now()
     page = tracking.search(form.query(now), after=cursor_from(trail[-1]) if trail else None, limit=form.page_size)
     context |= {
         "page": page,
         "generated_at": now,
         "hits": [ShownHit(hit, request.GET) for hit in page.hits],
-        "first_url": _with_trail(request.GET, []) if trail else "",
-        "previous_url": _with_trail(request.GET, trail[:-1]) if trail else "",
-        "next_url": _with_trail(request.GET, [*trail, cursor_text(page.following)]) if page.following else "",
+        "first_url": _with_trail(request, []) if trail else "",
+        "previous_url": _with_trail(request, trail[:-1]) if trail else "",
+        "next_url": _with_trail(request, [*trail, cursor_text(page.following)]) if page.following else "",
         "export_url": f"{reverse('monitor:message-tracking-export')}?{_bare(request.GET).urlencode()}",
     }
     return page_or_partial(request, "monitor/message_tracking.html", "results", context)
@@ -84,24 +82,23 @@ class ShownHit:
 
     @property
     def sender_url(self) -> str:
-        return self._narrowed(sender=self.hit.sender, sender_operator="is")
+        return self._narrowed("sender", self.hit.sender)
 
     @property
     def recipient_urls(self) -> list[tuple[str, str]]:
-        return [
-            (address, self._narrowed(recipient=address, recipient_operator="is")) for address in self.hit.recipients
-        ]
+        return [(address, self._narrowed("recipient", address)) for address in self.hit.recipients]
 
     @property
     def subject_url(self) -> str:
         if not self.hit.subject:
-            return self._narrowed(subject="", subject_operator="is_empty")
-        return self._narrowed(subject=self.hit.subject, subject_operator="is")
+            return self._narrowed("subject", "", operator="is_empty")
+        return self._narrowed("subject", self.hit.subject)
 
-    def _narrowed(self, **values: str) -> str:
+    def _narrowed(self, name: str, value: str, *, operator: str = "is") -> str:
+        """The search narrowed to this value; to its beginning where the whole does not fit the field."""
         query = _bare(self._asked)
-        for name, value in values.items():
-            query[name] = value
+        query[name] = value[:LONGEST_TEXT]
+        query[f"{name}_operator"] = operator if len(value) <= LONGEST_TEXT else "begins_with"
         return f"?{query.urlencode()}"
 
 
@@ -179,7 +176,5 @@ def _bare(asked: QueryDict) -> QueryDict:
     return query
 
 
-def _with_trail(asked: QueryDict, trail: list[str]) -> str:
-    query = _bare(asked)
-    query.setlist("after", trail)
-    return f"?{query.urlencode()}"
+def _with_trail(request: ConsoleRequest, trail: list[str]) -> str:
+    return with_trail(request.path, _bare(request.GET), trail)

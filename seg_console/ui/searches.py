@@ -1,12 +1,16 @@
-"""What the searches of the console have in common: a range of time, an address, so many hits to a page."""
+"""What the searches of the console have in common: a range of time, an address, so many hits to a page, an address line
+that the web server takes."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 LAST_DAY, LAST_WEEK, LAST_MONTH, CUSTOM = "day", "week", "month", "custom"
@@ -19,6 +23,8 @@ RANGE_NAMES = {
 }
 PAGE_SIZES = [(str(size), str(size)) for size in (10, 20, 50, 100)]
 DEFAULT_PAGE_SIZE = 20
+LONGEST_TEXT = 200
+"""Characters of a text that is searched for: four of them in Chinese fit the web server's longest request line."""
 
 
 def _minutes() -> forms.DateTimeInput:
@@ -29,6 +35,44 @@ def range_field(label: Any, *names: str) -> forms.ChoiceField:
     """The choice among some of `RANGE_NAMES`."""
     choices = [(name, RANGE_NAMES[name]) for name in names]
     return forms.ChoiceField(label=label, choices=choices, required=False, widget=forms.RadioSelect)
+
+
+def with_trail(path: str, query: QueryDict, trail: Sequence[str]) -> str:
+    """The search `query` of the page at `path` as a link, with the cursors of the pages turned so far as `after`.
+
+    Of many cursors the last ones, as many as the web server's request line has room for: whoever turned more pages goes
+    back by the first page. Cursors hold nothing that has to be encoded.
+    """
+    room = settings.LONGEST_REQUEST_LINE - len(f"GET {path}? HTTP/1.1\r\n") - len(query.urlencode())
+    each = [len(f"&after={cursor}") for cursor in trail]
+    kept = next((at for at in range(len(each)) if sum(each[at:]) <= room), len(each))
+    query = query.copy()
+    query.setlist("after", trail[kept:])
+    return f"?{query.urlencode()}"
+
+
+class FindForm(forms.Form):
+    """One text by which a long table is searched, sent in the address of its page."""
+
+    find = forms.CharField(
+        max_length=LONGEST_TEXT,
+        required=False,
+        widget=forms.TextInput(attrs={"autocapitalize": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, query: QueryDict, *, label: Any) -> None:
+        super().__init__(query if "find" in query else None, auto_id="%s")
+        self.fields["find"].label = label
+
+    @property
+    def searched(self) -> str:
+        """What to search for; "" for everything, also where what was given is refused."""
+        return str(self.cleaned_data["find"]) if self.is_valid() else ""
+
+    @property
+    def status(self) -> int:
+        """Of the page that is shown: 422 where the text was refused."""
+        return 422 if self.errors else 200
 
 
 class IPAddressField(forms.CharField):

@@ -385,6 +385,21 @@ def test_a_value_narrows_the_search(client: Client) -> None:
     assert 'value="bob"' in narrowed.content.decode()
 
 
+def test_a_value_longer_than_its_field_is_narrowed_to_by_its_beginning(client: Client) -> None:
+    subject, message_id = "Invoice " + "\u4e2d" * 300, "<" + "m" * 300 + "@partner.example>"
+    message(101, subject=subject, message_id_header=message_id)
+    message(102, subject="Invoice")
+    url = reverse("monitor:message-tracking")
+    (_short, long) = client.get(url, {"search": "1"}).context["hits"]
+    narrowed = client.get(url + long.subject_url)
+    assert narrowed.context["form"].cleaned_data["subject"] == subject[:200]
+    assert narrowed.context["form"].cleaned_data["subject_operator"] == "begins_with"
+    assert [hit.hit.mids for hit in narrowed.context["hits"]] == [(101,)]
+    asked = {"search": "1", "message_id": message_id[:200]}
+    assert [hit.hit.mids for hit in client.get(url, asked).context["hits"]] == [(101,)]
+    assert client.get(url, asked | {"message_id": message_id[:199]}).context["hits"] == []
+
+
 def test_hostile_subjects_are_shown_as_text_on_page_and_in_csv(client: Client) -> None:
     message(101, subject='=HYPERLINK("x")<script>alert(1)</script>')
     page = client.get(reverse("monitor:message-tracking"), {"search": "1"}).content.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -200,7 +201,7 @@ def test_a_mark_that_turns_text_round_is_written_out_where_an_entry_is_named(cli
 
 
 def explained(client: Client, **query: str) -> Any:
-    return client.get(reverse("policies:explain"), {"envelope_sender": "", "recipients": ""} | query)
+    return client.post(reverse("policies:explain"), {"envelope_sender": "", "recipients": ""} | query)
 
 
 def test_which_policy_wins_and_why_each_earlier_one_did_not(user: User, client: Client) -> None:
@@ -251,6 +252,40 @@ def test_a_message_that_cannot_be_is_refused_beside_its_field(client: Client) ->
         assert "<script>alert" not in content
 
 
+def test_fifty_long_recipients_are_answered_and_one_more_is_refused_in_a_sentence(user: User, client: Client) -> None:
+    fifty = "\n".join(f"{'r' * 60}{n:02}@{'d' * 60}.{'e' * 60}.{'f' * 60}.example" for n in range(50))
+    assert len(fifty) > 12_000
+    response = explained(client, recipients=fifty)
+    assert (response.status_code, len(response.context["explained"])) == (200, 50)
+    response = explained(client, recipients=f"{fifty}\nx@y.example")
+    assert response.status_code == 422
+    assert response.context["form"].errors == {"recipients": ["Give at most 50 recipients."]}
+    assert response.context["explained"] == []
+    response = explained(client, recipients="a" * 100_000)
+    assert response.status_code == 422
+    assert pending.pending_of(user) is None
+
+
+def test_the_answer_comes_as_a_region_and_as_a_page_alike(client: Client) -> None:
+    asked = {"envelope_sender": "", "recipients": "cfo@corp.example"}
+    url = reverse("policies:explain")
+    page = client.post(url, asked).content.decode()
+    region = client.post(url, asked, headers=htmx()).content.decode()
+    assert "<!doctype html>" in page
+    assert region.strip().startswith('<div id="ask">')
+    answer = re.compile(r'<p role="status".*</section>', re.DOTALL)
+    assert answer.findall(region) == [found.group().rstrip() for found in answer.finditer(page)] != []
+    refused = client.post(url, {"recipients": "nobody"}, headers=htmx())
+    assert refused.status_code == 422
+    assert "<!doctype html>" not in refused.content.decode()
+    assert "field-error" in refused.content.decode()
+
+
+def test_opening_the_page_asks_nothing_whatever_stands_in_the_address(client: Client) -> None:
+    response = client.get(reverse("policies:explain"), {"recipients": "cfo@corp.example"})
+    assert (response.status_code, response.context["explained"], response.context["form"].is_bound) == (200, [], False)
+
+
 @pytest.mark.parametrize("count", [1, 200])
 def test_every_page_of_two_hundred_policies_is_quick_and_takes_as_many_queries_as_one_of_one(
     user: User, client: Client, count: int
@@ -273,7 +308,11 @@ def test_every_page_of_two_hundred_policies_is_quick_and_takes_as_many_queries_a
         (reverse("mail-policy-settings:view"), {}, 4),
     ]
     client.get(reverse("policies:list"))
-    found = {url + str(query): configuration_queries(client, url, **query) for url, query, _count in pages}
+    explain = reverse("policies:explain")
+    found = {
+        url + str(query): configuration_queries(client, url, posts=url == explain, **query)
+        for url, query, _count in pages
+    }
     assert found == {url + str(query): expected for url, query, expected in pages}
 
 

@@ -69,7 +69,7 @@ def commit(policies: list[dict[str, Any]], domains: list[str], priorities: list[
 
 def on_the_page(client: Client, letter: Letter) -> dict[str, str]:
     query = letter._asdict() | {"recipients": "\n".join(letter.recipients)}
-    explained = client.get(reverse("policies:explain"), query).context["explained"]
+    explained = client.post(reverse("policies:explain"), query).context["explained"]
     return {one.recipient: one.policy_name for one in explained}
 
 

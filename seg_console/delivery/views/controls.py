@@ -45,6 +45,7 @@ from seg_console.delivery.views.rows import changed, find
 from seg_console.gateway.models import Certificate
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.searches import FindForm
 from seg_console.ui.submitting import submitted
 
 ROWS_SHOWN = 100
@@ -70,7 +71,8 @@ class ShownControl:
 def show(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it, the default row last on each page."""
     shown = pending.shown_to(request.user)
-    searched, after = request.GET.get("find", "").strip(), request.GET.get("after", "")
+    form = FindForm(request.GET, label=_("Destination begins with"))
+    searched, after = form.searched, request.GET.get("after", "").replace("\x00", "")
     found = DestinationControl.objects.filter(configuration=shown, domain__istartswith=searched, domain__gt=after)
     page = list(found.exclude(domain=ALL).order_by("domain")[: ROWS_SHOWN + 1])
     rows, default_row = page[:ROWS_SHOWN], _default_row(shown)
@@ -81,11 +83,12 @@ def show(request: ConsoleRequest) -> HttpResponse:
         "default": _shown_default(default_row, default, pending_uids),
         "certificate": global_settings.certificate,
         "is_pending": bool(changed(shown, [global_settings])),
+        "form": form,
         "searched": searched,
         "first_url": f"?{urlencode({'find': searched})}" if after else "",
         "next_url": f"?{urlencode({'find': searched, 'after': rows[-1].domain})}" if len(page) > ROWS_SHOWN else "",
     }
-    return render(request, "delivery/destination_controls.html", context)
+    return render(request, "delivery/destination_controls.html", context, status=form.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -27,6 +27,7 @@ from seg_console.delivery.views import route_files
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.searches import FindForm
 from seg_console.ui.submitting import submitted, tell_submitted
 
 ROUTES_SHOWN = 100
@@ -37,7 +38,8 @@ ROUTES_SHOWN = 100
 def route_list(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it: there may be 40,000."""
     shown = pending.shown_to(request.user)
-    searched, after = request.GET.get("find", "").strip(), request.GET.get("after", "")
+    form = FindForm(request.GET, label=_("Receiving Domain begins with"))
+    searched, after = form.searched, request.GET.get("after", "").replace("\x00", "")
     routes = SmtpRoute.objects.filter(configuration=shown)
     found = routes.filter(domain__istartswith=searched, domain__gt=after).exclude(domain=ALL)
     page = list(found.order_by("domain")[: ROUTES_SHOWN + 1])
@@ -47,11 +49,12 @@ def route_list(request: ConsoleRequest) -> HttpResponse:
     context = {
         "rows": [_shown(row, pending_uids) for row in rows],
         "others": _shown(others, pending_uids) if others else None,
+        "form": form,
         "searched": searched,
         "first_url": f"?{urlencode({'find': searched})}" if after else "",
         "next_url": _next_url(searched, rows) if len(page) > ROUTES_SHOWN else "",
     }
-    return render(request, "delivery/smtp_routes.html", context)
+    return render(request, "delivery/smtp_routes.html", context, status=form.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

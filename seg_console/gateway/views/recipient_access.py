@@ -28,6 +28,7 @@ from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.searches import FindForm
 from seg_console.ui.submitting import submitted
 
 ROWS_SHOWN = 100
@@ -60,7 +61,8 @@ class Slot:
 @requires(Privilege.VIEW_CONFIGURATION)
 def access_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    searched, after = request.GET.get("find", "").strip().replace("\x00", ""), _after(request)
+    form = FindForm(request.GET, label=_("Recipient Address contains"))
+    searched, after = form.searched, _after(request)
     places = [slot.position for slot in _slots(shown)]
     found = RecipientAccess.objects.filter(configuration=shown, recipient__icontains=searched)
     if after is not None:
@@ -80,13 +82,14 @@ def access_list(request: ConsoleRequest) -> HttpResponse:
             )
             for row in listed
         ],
+        "form": form,
         "searched": searched,
         "is_long": len(places) > ROWS_SHOWN,
         "may_order": 1 < len(places) <= MOST_ORDERED,
         "first_url": f"?{urlencode({'find': searched})}" if after is not None else "",
         "next_url": f"?{urlencode({'find': searched, 'after': listed[-1].position})}" if len(page) > ROWS_SHOWN else "",
     }
-    return render(request, "gateway/recipient_access.html", context)
+    return render(request, "gateway/recipient_access.html", context, status=form.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
