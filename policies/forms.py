@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -48,7 +49,10 @@ class EntriesField(forms.CharField):
     """
 
     def __init__(self, **options: Any) -> None:
-        widget = forms.Textarea(attrs={"rows": 3, "class": "code", "spellcheck": "false", "autocapitalize": "off"})
+        widget = forms.Textarea(
+            # The placeholder is blank: it lets the style sheet tell a field with something in it from an empty one.
+            attrs={"rows": 3, "class": "code", "spellcheck": "false", "autocapitalize": "off", "placeholder": " "}
+        )
         # Not stripped: lines are counted from the first one in the field.
         super().__init__(widget=widget, strip=False, **options)
         self.dropped = 0
@@ -99,6 +103,27 @@ def _bad_sentence(entry: BadEntry) -> str:
 
 ENTRIES_FIELDS = ("sender_entries", "recipient_entries", "except_entries")
 CHOICE_FIELDS = ("sender_match", "recipient_match", "join")
+# What makes a list of entries one that would not count, and what is said of it.
+UNUSED_WITH_ANY = {"sender_entries": "sender_match", "recipient_entries": "recipient_match"}
+UNUSED_SENTENCES = {
+    "sender_entries": _(
+        "Any Sender is chosen, so the senders given would not count: choose Following Senders, or empty the field."
+    ),
+    "recipient_entries": _(
+        "Any Recipient is chosen, so the recipients given would not count: "
+        "choose Following Recipients, or empty the field."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row of users as far as it is typed. `bad`: how many entries cannot be read; `unused`: the fields whose entries
+    would not count, for which the row will be refused."""
+
+    member: Member
+    bad: int
+    unused: tuple[str, ...]
 
 
 class MemberForm(forms.Form):
@@ -151,10 +176,16 @@ class MemberForm(forms.Form):
             self.add_error("sender_entries", _("Give at least one sender, or choose Any Sender."))
         if cleaned.get("recipient_match") == "following" and not cleaned.get("recipient_entries", "bad"):
             self.add_error("recipient_entries", _("Give at least one recipient, or choose Any Recipient."))
+        for field, choice in UNUSED_WITH_ANY.items():
+            if cleaned.get(choice) == "any" and cleaned.get(field, "bad"):
+                # Whoever forgets to choose would get a policy that matches everybody. That some of the entries are bad
+                # matters only when they count.
+                self.errors.pop(field, None)
+                self.add_error(field, UNUSED_SENTENCES[field])
         return cleaned
 
     def member(self) -> Member:
-        """The pair, without entries that its choices make meaningless. Call it on a valid form."""
+        """The pair. Call it on a valid form."""
         cleaned = self.cleaned_data
         any_sender, any_recipient = cleaned["sender_match"] == "any", cleaned["recipient_match"] == "any"
         return Member(
@@ -169,20 +200,20 @@ class MemberForm(forms.Form):
             ),
         )
 
-    def draft(self) -> tuple[Member, int]:
-        """The pair as far as it is typed, and how many entries of it are bad. For a form that is not valid yet."""
+    def draft(self) -> Draft:
+        """For a form that is not valid yet."""
         typed = {name: self[name].value() or "" for name in self.fields}
         read = {field: self._entries_field(field).parsed(str(typed[field])) for field in ENTRIES_FIELDS}
         for name in CHOICE_FIELDS:
             known = choice_field(self, name).valid_value(typed[name])
             typed[name] = typed[name] if known else self.fields[name].initial
         self.cleaned_data = typed | {field: parsed.entries for field, parsed in read.items()}
-        used = {
-            "sender_entries": typed["sender_match"] != "any",
-            "recipient_entries": typed["recipient_match"] != "any",
-            "except_entries": True,
-        }
-        return self.member(), sum(len(read[field].bad) for field in ENTRIES_FIELDS if used[field])
+        used = {field: typed.get(UNUSED_WITH_ANY.get(field, "")) != "any" for field in ENTRIES_FIELDS}
+        return Draft(
+            member=self.member(),
+            bad=sum(len(read[field].bad) for field in ENTRIES_FIELDS if used[field]),
+            unused=tuple(field for field in ENTRIES_FIELDS if not used[field] and read[field].count),
+        )
 
     def _entries_fields(self) -> list[EntriesField]:
         return [self._entries_field(name) for name in ENTRIES_FIELDS]

@@ -46,14 +46,16 @@ class FocusOnChosen(forms.RadioSelect):
 
 
 class ChoiceForm(forms.Form):
-    """Where the copies of one policy's clean mail go (seg-webui 3.9)."""
+    """Where the copies of one policy's clean mail go (seg-webui 3.9). `initial` is the present choice, also of a form
+    with data."""
 
     mode = forms.ChoiceField(label=_("Threat Defense Connector"), choices=Mode.choices, widget=FocusOnChosen)
     address = forms.CharField(
         label=_("Custom Message Intake Address"),
         max_length=320,
         required=False,
-        widget=forms.TextInput(attrs={"size": 44, "autocapitalize": "off", "spellcheck": "false"}),
+        # The placeholder is blank: it lets the style sheet tell a field with something in it from an empty one.
+        widget=forms.TextInput(attrs={"size": 44, "autocapitalize": "off", "spellcheck": "false", "placeholder": " "}),
         help_text=_("For Custom: the account that gets this policy's copies. Only the syntax is checked."),
     )
 
@@ -67,7 +69,13 @@ class ChoiceForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
         if cleaned.get("mode") != Mode.CUSTOM:
-            # What stands in the field of an option that is not chosen means nothing.
+            typed = cleaned.get("address", "").strip()
+            # The address of the choice that is given up stands there still; it is told that it goes.
+            if "mode" in cleaned and typed and typed != self.initial.get("address"):
+                self.add_error(
+                    "address",
+                    _("The address counts only with Custom Message Intake Address: choose that, or empty the field."),
+                )
             cleaned["address"] = ""
             return cleaned
         if not cleaned.get("address", "").strip():

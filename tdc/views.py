@@ -150,6 +150,10 @@ def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
         return _choice_page(request, form, uid=uid, name=name, choices=choices, status=422)
     if mode == Mode.CUSTOM and matches_every_recipient(shown, uid):
         messages.warning(request, _warning([name], address))
+    given_up = choices.said(uid)[1]
+    if given_up and not address:
+        sentence = _("The custom address %(address)s went with the choice that it belonged to.")
+        messages.info(request, sentence % {"address": given_up})
     if wants_partial(request):
         return _cell(request, uid, name, "tdc/cell_saved.html")
     return redirect("policies:list")
@@ -350,10 +354,9 @@ def _choice_form(request: ConsoleRequest, uid: UUID, choices: Choices) -> Choice
     mode, address = choices.said(uid)
     # Several cells may be open at once: their controls need ids of their own.
     auto_id = f"id_{uid}_%s"
-    is_default = uid == DEFAULT_UID
-    if request.method == "POST":
-        return ChoiceForm(request.POST, auto_id=auto_id, is_default_policy=is_default)
-    return ChoiceForm(initial={"mode": mode, "address": address}, auto_id=auto_id, is_default_policy=is_default)
+    data = request.POST if request.method == "POST" else None
+    present = {"mode": mode, "address": address}
+    return ChoiceForm(data, initial=present, auto_id=auto_id, is_default_policy=uid == DEFAULT_UID)
 
 
 def _choice_page(

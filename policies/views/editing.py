@@ -18,7 +18,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from policies import sentences
-from policies.forms import ListNames, MemberForm, MemberFormSet, OrderForm, PolicyForm, member_forms
+from policies.forms import (
+    UNUSED_SENTENCES,
+    ListNames,
+    MemberForm,
+    MemberFormSet,
+    OrderForm,
+    PolicyForm,
+    member_forms,
+)
 from policies.matching import Member
 from policies.models import AddressList, IncomingMailPolicy, PolicyMember
 from policies.table import in_order, member_of
@@ -33,7 +41,8 @@ from tdc.models import PolicyChoice
 from tdc.views import Choices
 
 # What a button other than Submit is called: the page is shown again, and nothing is submitted.
-RESHAPING = ("add-member", "edit-member", "remove-member")
+RESHAPING = ("add-member", "edit-member", "remove-member", "empty-senders", "empty-recipients")
+EMPTIED = {"empty-senders": "sender_entries", "empty-recipients": "recipient_entries"}
 MOVES = {"up": -1, "down": 1}
 
 
@@ -206,16 +215,18 @@ def _user(form: MemberForm, at: int, opened: set[int]) -> dict[str, Any]:
 
 def _says(form: MemberForm) -> tuple[str, ...]:
     """What the row of users matches as far as it is typed."""
-    member, bad = form.draft()
+    draft = form.draft()
+    member = draft.member
     senders_missing = member.senders.match != "any" and not member.senders.entries
     recipients_missing = member.recipients.match != "any" and not member.recipients.entries
     if senders_missing or recipients_missing:
         said: tuple[str, ...] = (_("Matches nobody yet: an entry is missing."),)
     else:
         said = sentences.describe(member)
-    if not bad:
-        return said
-    return *said, ngettext("%(n)d entry cannot be read.", "%(n)d entries cannot be read.", bad) % {"n": bad}
+    if draft.bad:
+        sentence = ngettext("%(n)d entry cannot be read.", "%(n)d entries cannot be read.", draft.bad)
+        said = *said, sentence % {"n": draft.bad}
+    return *said, *(str(UNUSED_SENTENCES[field]) for field in draft.unused)
 
 
 def _opened(request: ConsoleRequest) -> set[int]:
@@ -225,8 +236,13 @@ def _opened(request: ConsoleRequest) -> set[int]:
 def _reshaped(
     members: MemberFormSet, opened: set[int], request: ConsoleRequest
 ) -> tuple[list[dict[str, Any]], set[int]]:
-    """What was typed and which rows of users are opened after the button: one row more, one less, or one opened."""
+    """What was typed and which rows of users are opened after the button: one row more, one less, one opened, or a list
+    emptied."""
     typed = members.raw_values()
+    for button, field in EMPTIED.items():
+        if button in request.POST:
+            emptied = request.POST[button]
+            return [row | ({field: ""} if str(at) == emptied else {}) for at, row in enumerate(typed)], opened
     if "add-member" in request.POST:
         return [*typed, {}], {*opened, len(typed)}
     if "edit-member" in request.POST:

@@ -105,6 +105,28 @@ def test_a_row_of_users_is_opened_changed_and_another_removed(page: Page, admin:
     assert member["senders"] == {"match": "following", "entries": ["@.partner.example"]}
 
 
+def test_a_list_beside_any_turns_grey_is_told_and_emptied_by_one_press(spoken: Page, admin: User) -> None:
+    spoken.get_by_role("link", name="Board", exact=True).click()
+    spoken.get_by_role("button", name=gettext("Edit")).first.click()
+    senders = spoken.get_by_role("textbox", name=gettext("Senders"), exact=True)
+    expect(senders).not_to_be_empty()
+    expect(spoken.locator(".not-used:visible")).to_have_count(0)
+    spoken.get_by_label(gettext("Any Sender"), exact=True).check()
+    expect(spoken.locator(".not-used:visible")).to_contain_text(gettext("Not used while Any Sender is chosen."))
+    refusal = gettext(
+        "Any Sender is chosen, so the senders given would not count: choose Following Senders, or empty the field."
+    )
+    expect(spoken.locator("#says-0")).to_contain_text(refusal)
+    submit(spoken).click()
+    expect(spoken.locator(".field-error")).to_have_text(refusal)
+    spoken.get_by_role("button", name=gettext("Empty Senders")).click()
+    expect(senders).to_be_empty()
+    expect(spoken.locator(".not-used:visible")).to_have_count(0)
+    assert pending.pending_of(admin) is None
+    submit(spoken).click()
+    assert committed_policies(admin)[1]["members"][0]["senders"] == {"match": "any", "entries": []}
+
+
 def test_users_are_edited_without_script(plain: Page, admin: User) -> None:
     plain.get_by_role("link", name="Board", exact=True).click()
     plain.get_by_role("button", name="Add User…").click()
@@ -179,6 +201,7 @@ def test_which_policy_takes_a_message_is_told_with_reasons(spoken: Page) -> None
     spoken.get_by_label(pgettext("name of a header", "From"), exact=True).fill("Boss <ceo@corp.example>")
     spoken.get_by_role("button", name=gettext("Find Policy"), exact=True).click()
     expect(spoken.locator(".winner")).to_have_text("Board")
+    expect(spoken.get_by_text(gettext("The message is not split: it goes to one policy."))).to_be_focused()
     expect(spoken.locator(".passed li")).to_contain_text(["Finance"])
     expect(spoken.locator(".passed li")).to_contain_text(
         [gettext("The recipient matches none of Following Recipients.")]

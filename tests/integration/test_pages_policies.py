@@ -63,6 +63,40 @@ def test_the_table_shows_each_state_of_a_cell_and_the_default_policy_last(client
     assert "No Changes Pending" in content
 
 
+NOT_CUSTOM = "The address counts only with Custom Message Intake Address: choose that, or empty the field."
+
+
+@pytest.mark.parametrize("mode", ["use_default", "no_scan", "default"])
+@pytest.mark.parametrize("headers", [{}, htmx()], ids=["page", "cell"])
+def test_an_address_typed_beside_another_choice_is_refused(
+    user: User, client: Client, mode: str, headers: dict[str, str]
+) -> None:
+    url = reverse("tdc:policy-choice", args=[policy_uid(user, "Board")])
+    response = client.post(url, {"mode": mode, "address": "id9@intake.example"}, headers=headers)
+    assert response.status_code == 422
+    assert response.context["form"].errors == {"address": [NOT_CUSTOM]}
+    assert "id9@intake.example" in response.content.decode()
+    assert pending.pending_of(user) is None
+
+
+def test_an_address_typed_beside_another_choice_for_several_policies_is_refused(user: User, client: Client) -> None:
+    ticked = str(policy_uid(user, "Board"))
+    for step in ({}, {"submit": "1"}):
+        asked = {"policy": [ticked], "mode": "no_scan", "address": "id9@intake.example", **step}
+        response = client.post(reverse("tdc:change-policies"), asked)
+        assert response.status_code == 422
+        assert response.context["form"].errors == {"address": [NOT_CUSTOM]}
+    assert pending.pending_of(user) is None
+
+
+def test_the_address_of_the_choice_that_is_given_up_goes_and_is_told(user: User, client: Client) -> None:
+    uid = policy_uid(user, "Finance")
+    asked = {"mode": "no_scan", "address": "id2@intake.example"}
+    content = client.post(reverse("tdc:policy-choice", args=[uid]), asked, headers=htmx()).content.decode()
+    assert "The custom address id2@intake.example went with the choice that it belonged to." in content
+    assert choice_of(user, uid) == ("no_scan", "")
+
+
 @pytest.mark.parametrize("count", [1, 60])
 def test_the_table_takes_a_fixed_number_of_queries(user: User, client: Client, count: int) -> None:
     configured(incoming_mail_policies=[policy(f"P{number}", f"u{number}@") for number in range(count)])

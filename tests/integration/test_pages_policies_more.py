@@ -200,6 +200,54 @@ def test_a_mark_that_turns_text_round_is_written_out_where_an_entry_is_named(cli
     assert f"a\\u{ord(mark):04x}b" in response.content.decode()
 
 
+NO_SENDERS = "Any Sender is chosen, so the senders given would not count: choose Following Senders, or empty the field."
+NO_RECIPIENTS = (
+    "Any Recipient is chosen, so the recipients given would not count: choose Following Recipients, or empty the field."
+)
+
+
+@pytest.mark.parametrize("typed", ["x@y.example", "x@y.example\nno entry", "no entry"])
+def test_what_is_typed_beside_any_is_refused_at_its_field_and_nothing_is_submitted(
+    user: User, client: Client, typed: str
+) -> None:
+    senders = policy_form(member(0, sender_entries=typed))
+    response = client.post(reverse("policies:add"), senders)
+    assert response.status_code == 422
+    assert response.context["members"].errors == [{"sender_entries": [NO_SENDERS]}]
+    assert escape(NO_SENDERS) in response.content.decode()
+    recipients = policy_form(member(0, recipient_match="any", recipient_entries=typed))
+    response = client.post(reverse("policies:add"), recipients)
+    assert response.status_code == 422
+    assert response.context["members"].errors == [{"recipient_entries": [NO_RECIPIENTS]}]
+    assert pending.pending_of(user) is None
+
+
+def test_blanks_beside_any_are_nothing(user: User, client: Client) -> None:
+    response = client.post(reverse("policies:add"), policy_form(member(0, sender_entries=" \n, ")))
+    assert response.status_code == 302
+    assert members_of(user, "New")[0]["senders"] == {"match": "any", "entries": []}
+
+
+def test_the_sentence_says_that_what_is_typed_beside_any_would_not_count(client: Client) -> None:
+    data = policy_form(member(0, sender_entries="x@, no entry", recipient_match="any"))
+    answer = client.post(reverse("policies:preview"), data | {"at": "0"}, headers=htmx()).content.decode()
+    assert answer.strip() == f"From any sender to any recipient. {NO_SENDERS} {NO_RECIPIENTS}"
+
+
+def test_a_list_that_is_not_used_is_emptied_by_one_press_and_nothing_is_submitted(user: User, client: Client) -> None:
+    two = policy_form(member(0, sender_entries="x@"), member(1, sender_entries="y@", recipient_match="any"))
+    for press, expected in (
+        ({"empty-senders": "1"}, [("x@", "a@x.example"), ("", "a@x.example")]),
+        ({"empty-recipients": "1"}, [("x@", "a@x.example"), ("y@", "")]),
+        ({"empty-senders": "nobody"}, [("x@", "a@x.example"), ("y@", "a@x.example")]),
+    ):
+        response = client.post(reverse("policies:add"), two | {"opened": ["0", "1"]} | press)
+        assert response.status_code == 200
+        forms = response.context["members"].forms
+        assert [(one["sender_entries"].value(), one["recipient_entries"].value()) for one in forms] == expected
+    assert pending.pending_of(user) is None
+
+
 def explained(client: Client, **query: str) -> Any:
     return client.post(reverse("policies:explain"), {"envelope_sender": "", "recipients": ""} | query)
 
