@@ -144,7 +144,7 @@ class PolicyTable:
                 opened.append(number)
             else:
                 _enter(received, member.recipients.entries, number)
-            required, excluded = _required(member.recipients), _entry_keys(member.recipients.except_)
+            required, excluded = _required(member.recipients), entry_keys(member.recipients.except_)
             if required or excluded:
                 conditions[number] = (required, excluded)
         from_named = frozenset(n for n, member in enumerate(members) if member.senders.match == "following")
@@ -437,15 +437,26 @@ def _required(condition: RecipientCondition) -> frozenset[str]:
     """Entries that must all be met by the message's recipients."""
     if condition.match == "any" or condition.join == "any":
         return frozenset()
-    return _entry_keys(condition.entries)
+    return entry_keys(condition.entries)
 
 
-def _entry_keys(entries: Iterable[str]) -> frozenset[str]:
+def entry_keys(entries: Iterable[str]) -> frozenset[str]:
+    """The entries as they are compared: those that mean the same are the same."""
     return frozenset(_plain(entry.lower()) for entry in entries)
 
 
+def covering_entries(entry: str) -> list[str]:
+    """Every entry that matches whatever this one matches, as they are compared; itself among them."""
+    key = _plain(entry.lower())
+    if key.endswith("@"):
+        return [key]
+    if key.startswith("@"):
+        return [key, *_parents(key.lstrip("@."))]
+    return _keys(key)
+
+
 def _enter(index: dict[str, list[int]], entries: Iterable[str], number: int) -> None:
-    for key in _entry_keys(entries):
+    for key in entry_keys(entries):
         index[key].append(number)
 
 
@@ -469,7 +480,12 @@ def _keys(address: str) -> list[str]:
     local, at, domain = address.rpartition("@")
     if not at:
         return [address + "@"]
-    keys = [address, local + "@", "@" + domain]
+    return [address, local + "@", "@" + domain, *_parents(domain)]
+
+
+def _parents(domain: str) -> list[str]:
+    """The entries for sub-domains that match the domain: `@.corp.example` and `@.example` for `a.corp.example`."""
+    keys = []
     dot = domain.find(".")
     while dot >= 0:
         keys.append("@" + domain[dot:])

@@ -8,7 +8,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from policies.matching import Explanation, Member, MemberMiss, Miss, SenderHeader
+from policies.matching import Explanation, Member, MemberMiss, Miss, Policy, SenderHeader
 from policies.models import SenderHeader as Header
 
 ENTRIES_SHOWN = 4
@@ -92,6 +92,36 @@ def reason(miss: MemberMiss) -> str:
         ),
     }[miss.miss]
     return sentence % values
+
+
+def never_reached(by: Sequence[Policy]) -> str:
+    """What the table says of a policy all of whose mail earlier ones take."""
+    sentence = ngettext(
+        "Never reached: %(names)s takes this mail first.", "Never reached: %(names)s take this mail first.", len(by)
+    )
+    return sentence % {"names": _quoted([policy.name for policy in by])}
+
+
+def warning_of_never_reached(named: Sequence[tuple[str, Sequence[Policy]]]) -> str:
+    """What a change of the table made unreachable: the name of each such policy, and those that take its mail."""
+    if len(named) == 1:
+        (name, by), *_others = named
+        sentence = ngettext(
+            "Policy “%(name)s” is never reached: %(names)s takes its mail first.",
+            "Policy “%(name)s” is never reached: %(names)s take its mail first.",
+            len(by),
+        )
+        return sentence % {"name": name, "names": _quoted([policy.name for policy in by])}
+    sentence = ngettext(
+        "%(n)d policy is never reached, because earlier ones take its mail first: %(names)s.",
+        "%(n)d policies are never reached, because earlier ones take their mail first: %(names)s.",
+        len(named),
+    )
+    return sentence % {"n": len(named), "names": _quoted([name for name, _by in named])}
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return all_of([_("“%(name)s”") % {"name": name} for name in names])
 
 
 def header(name: SenderHeader) -> str:

@@ -52,19 +52,21 @@ class Table:
         """Positions, not numbers: a policy inserted before others changes their numbers and none of them."""
         return {policy.uid: policy.position for policy in self.policies}
 
+    def values(self, lists: Lists, order: Sequence[str] = ()) -> list[Policy]:
+        """The policies as the mail path would have them; in another `order` of their uids, if one is given."""
+        policies = {str(policy.uid): policy for policy in self.policies}
+        return [
+            Policy(
+                uid,
+                policies[uid].name,
+                tuple(member_of(row, lists) for row in self.members.get(policies[uid].uid, ())),
+            )
+            for uid in order or policies
+        ]
+
     def matching(self, lists: Lists, settings: MailPolicySettings) -> PolicyTable:
         """The table as the mail path would have it."""
-        return PolicyTable(
-            [
-                Policy(
-                    str(policy.uid),
-                    policy.name,
-                    tuple(member_of(row, lists) for row in self.members.get(policy.uid, ())),
-                )
-                for policy in self.policies
-            ],
-            settings.sender_headers,
-        )
+        return PolicyTable(self.values(lists), settings.sender_headers)
 
 
 def in_order(configuration: Configuration) -> tuple[IncomingMailPolicy, ...]:

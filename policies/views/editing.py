@@ -29,7 +29,8 @@ from policies.forms import (
 )
 from policies.matching import Member
 from policies.models import AddressList, IncomingMailPolicy, PolicyMember
-from policies.table import in_order, member_of
+from policies.reach import never_reached
+from policies.table import Table, in_order, lists_of, member_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
@@ -72,7 +73,7 @@ def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
         return _copy_page(request, form, original)
     form = PolicyForm(request.POST, others=named)
     if form.is_valid():
-        copied = uuid.uuid4()
+        copied, before = uuid.uuid4(), _unreached(shown)
         rows = _policy_rows(copied, form, all_policies, old=None)
         members = _member_rows(copied, [member_of(row) for row in _members_of(shown, original)], [])
         chosen = Choices.of(shown).by_policy.get(uid)
@@ -80,6 +81,7 @@ def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
         names = {"name": form.cleaned_data["name"], "original": original.name}
         success = _("Policy “%(name)s” was added as a copy of “%(original)s”.") % names
         if submitted(request, form, *rows, *members, *choice, success=success):
+            _tell_unreached(request, before, also=copied)
             return redirect("policies:list")
     return _copy_page(request, form, original, status=422)
 
@@ -107,22 +109,25 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def order(request: ConsoleRequest) -> HttpResponse:
     """Numbers to type; a button that moves a row shows the page again with the row moved, submitting nothing."""
-    present = in_order(pending.shown_to(request.user))
-    named = _named(present)
+    shown = pending.shown_to(request.user)
+    table = Table.of(shown)
+    present, named = table.policies, _named(table.policies)
     if request.method != "POST":
-        return render(request, "policies/order.html", {"form": OrderForm(policies=named)})
+        return _order_page(request, OrderForm(policies=named), table, shown)
     form = OrderForm(request.POST, policies=named)
     if form.is_valid():
         arranged = form.order()
         pressed = next((move for move in MOVES if move in request.POST), None)
         if pressed:
             form = OrderForm(policies=named, arranged=_moved(arranged, request.POST[pressed], by=MOVES[pressed]))
-            return render(request, "policies/order.html", {"form": form, "moved": request.POST[pressed]})
+            return _order_page(request, form, table, shown, moved=request.POST[pressed])
+        before = _unreached(shown)
         by_uid = {str(policy.uid): policy for policy in present}
         rows = _placed([by_uid[uid] for uid in arranged])
         if submitted(request, form, *rows, success=_("The order of the policies was changed.")):
+            _tell_unreached(request, before)
             return redirect("policies:list")
-    return render(request, "policies/order.html", {"form": form}, status=422)
+    return _order_page(request, form, table, shown, status=422)
 
 
 @require_POST
@@ -162,9 +167,10 @@ def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPol
     member_rows = _member_rows(uid, [member.member() for member in members], present)
     name = form.cleaned_data["name"]
     success = (_("Policy “%(name)s” was changed.") if policy else _("Policy “%(name)s” was added.")) % {"name": name}
-    surplus = present[len(member_rows) :]
+    surplus, before = present[len(member_rows) :], _unreached(shown)
     if submitted(request, form, *rows, *member_rows, remove=surplus, success=success):
         tell_dropped(request, sum(member.dropped for member in members))
+        _tell_unreached(request, before, also=uid)
         return redirect("policies:list")
     return _edit_page(request, policy, form, members, opened, lists, status=422)
 
@@ -178,6 +184,40 @@ def tell_dropped(request: ConsoleRequest, dropped: int) -> None:
             dropped,
         )
         messages.info(request, sentence % {"n": dropped})
+
+
+def _order_page(
+    request: ConsoleRequest,
+    form: OrderForm,
+    table: Table,
+    shown: Configuration,
+    *,
+    moved: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The policies in the order of the form, with those marked that would never be reached so."""
+    unreached = never_reached(table.values(lists_of(shown), order=list(form.fields)))
+    rows = [(bound, sentences.never_reached(by) if (by := unreached.get(bound.name)) else "") for bound in form]
+    return render(request, "policies/order.html", {"form": form, "rows": rows, "moved": moved}, status=status)
+
+
+def _unreached(configuration: Configuration) -> set[str]:
+    """The uids of the policies that never take a message."""
+    return set(never_reached(Table.of(configuration).values(lists_of(configuration))))
+
+
+def _tell_unreached(request: ConsoleRequest, before: set[str], *, also: UUID | None = None) -> None:
+    """Warn of policies that are never reached since the change that was submitted, and of the one that was edited."""
+    shown = pending.shown_to(request.user)
+    policies = Table.of(shown).values(lists_of(shown))
+    unreached = never_reached(policies)
+    told = [
+        (policy.name, by)
+        for policy in policies
+        if (by := unreached.get(policy.uid)) and (policy.uid not in before or policy.uid == str(also))
+    ]
+    if told:
+        messages.warning(request, sentences.warning_of_never_reached(told))
 
 
 def _edit_page(

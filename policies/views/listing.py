@@ -18,6 +18,7 @@ from policies.address_lists import Lists, expanded
 from policies.forms import SENDER, ExplainForm, FindPoliciesForm
 from policies.matching import DEFAULT_POLICY_UID, Member, MemberMiss, Policy, PolicyTable, RecipientCondition, explain
 from policies.matching import Explanation as Found
+from policies.reach import never_reached
 from policies.table import Table, lists_of, mail_policy_settings, member_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
@@ -48,7 +49,8 @@ class RowLinks:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """One row of the table. `order` is None for the Default Policy; `members` are sentences of each row of users."""
+    """One row of the table. `order` is None for the Default Policy; `members` are sentences of each row of users;
+    `never_reached` says which policies take all its mail, "" where they do not."""
 
     uid: UUID
     name: str
@@ -58,6 +60,7 @@ class PolicyRow:
     is_pending: bool
     order_is_pending: bool
     links: RowLinks
+    never_reached: str = ""
 
     @property
     def is_default(self) -> bool:
@@ -104,13 +107,15 @@ def policy_list(request: ConsoleRequest) -> HttpResponse:
     began = shown.based_on if shown.number is None else None
     table, began_table = Table.of(shown), Table.of(began) if began else None
     find = FindPoliciesForm(request.GET) if "address" in request.GET else FindPoliciesForm()
+    lists = lists_of(shown)
     status, found_for, wanted = 200, "", None
     if find.is_bound and find.is_valid():
         found_for = find.cleaned_data["address"].strip()
-        wanted = policies_with(table, found_for, side=find.cleaned_data["side"], lists=lists_of(shown))
+        wanted = policies_with(table, found_for, side=find.cleaned_data["side"], lists=lists)
     elif find.is_bound:
         status = 422
-    rows = _rows(table, shown, began, began_table, may_change=request.user.may(Privilege.CHANGE_CONFIGURATION))
+    may_change = request.user.may(Privilege.CHANGE_CONFIGURATION)
+    rows = _rows(table, lists, shown, began, began_table, may_change=may_change)
     context = {
         "rows": [row for row in rows if wanted is None or row.is_default or row.uid in wanted],
         "policy_count": len(table.policies),
@@ -169,10 +174,17 @@ def _matches(entries: tuple[str, ...], address: str) -> bool:
 
 
 def _rows(
-    table: Table, shown: Configuration, began: Configuration | None, began_table: Table | None, *, may_change: bool
+    table: Table,
+    lists: Lists,
+    shown: Configuration,
+    began: Configuration | None,
+    began_table: Table | None,
+    *,
+    may_change: bool,
 ) -> list[PolicyRow]:
     choices, began_choices = Choices.of(shown), Choices.of(began) if began else None
     said, positions = table.said(), table.positions()
+    unreached = never_reached(table.values(lists))
     began_said = began_table.said() if began_table else said
     began_positions = began_table.positions() if began_table else positions
     rows = [
@@ -185,6 +197,7 @@ def _rows(
             is_pending=began_said.get(policy.uid) != said[policy.uid],
             order_is_pending=began_positions.get(policy.uid) != policy.position,
             links=RowLinks.of(policy.uid),
+            never_reached=sentences.never_reached(by) if (by := unreached.get(str(policy.uid))) else "",
         )
         for order, policy in enumerate(table.policies, start=1)
     ]

@@ -10,7 +10,11 @@
   const nameOf = (row) => row.querySelector("label").textContent.trim();
   let dragged = null;
 
-  const renumber = () => rows().forEach((row, at) => { row.querySelector("input").value = at + 1; });
+  const renumber = () => {
+    rows().forEach((row, at) => { row.querySelector("input").value = at + 1; });
+    // What is said of policies never reached holds for the order the page came with; the table says it of the new one.
+    table.dataset.moved = "";
+  };
   const tell = (row) => {
     const place = rows().indexOf(row) + 1;
     said.textContent = table.dataset.said.replace("%(name)s", () => nameOf(row)).replace("%(place)s", place);

@@ -46,7 +46,7 @@ QUERIES = {
     "monitor:overview": 8,
     "monitor:delivery-status": 6,
     "monitor:message-tracking": 5,
-    "policies:list": 14,
+    "policies:list": 15,
     "address-lists:list": 10,
     "mail-policy-settings:view": 8,
     "listeners:show": 6,

@@ -100,8 +100,8 @@ def test_the_address_of_the_choice_that_is_given_up_goes_and_is_told(user: User,
 @pytest.mark.parametrize("count", [1, 60])
 def test_the_table_takes_a_fixed_number_of_queries(user: User, client: Client, count: int) -> None:
     configured(incoming_mail_policies=[policy(f"P{number}", f"u{number}@") for number in range(count)])
-    # Pending set for page and for frame, committed set; policies, members, choices, settings.
-    assert configuration_queries(client, reverse("policies:list")) == 7
+    # Pending set for page and for frame, committed set; policies, members, address lists, choices, settings.
+    assert configuration_queries(client, reverse("policies:list")) == 8
 
 
 def test_choosing_in_the_cell_changes_that_policy_alone_and_answers_cell_button_and_messages(

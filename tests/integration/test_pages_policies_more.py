@@ -200,6 +200,58 @@ def test_a_mark_that_turns_text_round_is_written_out_where_an_entry_is_named(cli
     assert f"a\\u{ord(mark):04x}b" in response.content.decode()
 
 
+def marks(client: Client) -> dict[str, str]:
+    rows = client.get(reverse("policies:list")).context["rows"]
+    return {row.name: row.never_reached for row in rows if row.never_reached}
+
+
+def warnings(response: Any) -> list[str]:
+    return [str(message) for message in response.context["messages"] if message.level_tag == "warning"]
+
+
+def test_a_policy_all_of_whose_mail_an_earlier_one_takes_is_marked_with_its_name(user: User, client: Client) -> None:
+    lists = [{"name": "Partners", "description": "", "entries": ["@partner.example", "joe@corp.example"]}]
+    rows = [policy("Wide", "list:Partners"), policy("Narrow", "ann@partner.example"), policy("Other", "ann@x.example")]
+    configured(address_lists=lists, incoming_mail_policies=rows)
+    assert marks(client) == {"Narrow": "Never reached: “Wide” takes this mail first."}
+    assert "Never reached: “Wide” takes this mail first.</p>" in client.get(reverse("policies:list")).content.decode()
+    order = client.get(reverse("policies:order"))
+    assert [said for _bound, said in order.context["rows"]] == ["", marks(client)["Narrow"], ""]
+    # Moved without script: the marks are of the order shown.
+    uids = [str(policy_uid(user, name)) for name in ("Wide", "Narrow", "Other")]
+    moved = client.post(
+        reverse("policies:order"), {uid: place for place, uid in enumerate(uids, start=1)} | {"up": uids[1]}
+    )
+    assert [said for _bound, said in moved.context["rows"]] == ["", "", ""]
+
+
+def test_a_change_after_which_a_policy_is_never_reached_warns_of_it_and_no_other_does(
+    user: User, client: Client
+) -> None:
+    configured(incoming_mail_policies=[policy("A", "@a.example"), policy("B", "@b.example"), policy("C", "@c.example")])
+    to_a = member(0, recipient_entries="ann@a.example")
+    response = client.post(reverse("policies:add"), policy_form(to_a, name="New"), follow=True)
+    assert warnings(response) == ["Policy “New” is never reached: “A” takes its mail first."]
+    elsewhere = member(0, recipient_entries="ann@d.example")
+    response = client.post(reverse("policies:add"), policy_form(elsewhere, name="Else"), follow=True)
+    assert warnings(response) == []
+    edit = reverse("policies:edit", args=[policy_uid(user, "New")])
+    both = member(0, recipient_entries="ann@a.example, @b.example")
+    response = client.post(edit, policy_form(both, name="New"), follow=True)
+    assert warnings(response) == ["Policy “New” is never reached: “A” and “B” take its mail first."]
+    wide = member(0, recipient_match="any", recipient_entries="")
+    response = client.post(edit, policy_form(wide, name="New", before=str(policy_uid(user, "B"))), follow=True)
+    assert warnings(response) == [
+        "3 policies are never reached, because earlier ones take their mail first: “B”, “C” and “Else”."
+    ]
+    response = client.post(reverse("policies:copy", args=[policy_uid(user, "A")]), {"name": "A 2"}, follow=True)
+    assert warnings(response) == ["Policy “A 2” is never reached: “A” takes its mail first."]
+    numbers = {str(policy_uid(user, name)): place for place, name in enumerate(names(user), start=1)}
+    numbers[str(policy_uid(user, "New"))] = 1
+    response = client.post(reverse("policies:order"), numbers, follow=True)
+    assert warnings(response) == ["Policy “A” is never reached: “New” takes its mail first."]
+
+
 NO_SENDERS = "Any Sender is chosen, so the senders given would not count: choose Following Senders, or empty the field."
 NO_RECIPIENTS = (
     "Any Recipient is chosen, so the recipients given would not count: choose Following Recipients, or empty the field."
@@ -343,12 +395,12 @@ def test_every_page_of_two_hundred_policies_is_quick_and_takes_as_many_queries_a
     last = policy_uid(user, f"P{count - 1}")
     asked = {"envelope_sender": "", "recipients": f"user1@part{count - 1}.corp.example\nx@y.example"}
     pages: list[tuple[str, dict[str, str], int]] = [
-        (reverse("policies:list"), {}, 7),
+        (reverse("policies:list"), {}, 8),
         (reverse("policies:list"), {"address": "user1@part0.corp.example", "side": "recipient"}, 8),
         (reverse("policies:add"), {}, 5),
         (reverse("policies:edit", args=[last]), {}, 7),
         (reverse("policies:copy", args=[last]), {}, 5),
-        (reverse("policies:order"), {}, 4),
+        (reverse("policies:order"), {}, 6),
         (reverse("policies:explain"), asked, 7),
         (reverse("tdc:change-policies"), {}, 6),
         (reverse("tdc:policy-choice", args=[last]), {}, 6),

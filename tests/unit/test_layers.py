@@ -34,6 +34,7 @@ PURE = frozenset(
         "seg_console.gateway.host_access",
         "seg_console.gateway.protocol",
         "policies.matching",
+        "policies.reach",
         "tdc.journal",
     }
 )
