@@ -173,7 +173,7 @@ class SettingsForm(forms.Form):
         try:
             checked = check_certificates(text)
         except ValueError as error:
-            self.add_error("ca_upload", str(error))
+            self.add_error("ca_upload", in_words(error))
             return ""
         if not checked:
             self.add_error("ca_upload", _("The file holds no certificate."))

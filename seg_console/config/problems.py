@@ -16,6 +16,8 @@ from seg_console.mail.lines import visible
 
 # Pydantic joins the values with words of its own language: 'any', 'following' or 'not'.
 _QUOTED = re.compile(r"'[^']*'")
+# A word of ours at the beginning, and no name that holds dots or digits.
+_WORD = re.compile(r"[a-z]+[ ,]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,17 @@ class InvalidConfiguration(Exception):
 
 
 def in_words(error: ValueError) -> str:
-    """What a check refused, as a sentence in the language in force."""
+    """What a check refused, as a sentence that stands alone on a page, in the language in force."""
+    return as_sentence(_reason(error))
+
+
+def as_sentence(message: str) -> str:
+    """A message that follows a path elsewhere, beginning with a capital; one that begins with a name such as
+    `the.tdc.queue` as it is."""
+    return message[:1].upper() + message[1:] if _WORD.match(message) else message
+
+
+def _reason(error: ValueError) -> str:
     return _(error.sentence) % error.values if isinstance(error, AddressError) else str(error)
 
 
@@ -103,7 +115,7 @@ def _sentence(kind: str, context: Mapping[str, Any], location: Sequence[str | in
     if kind == "extra_forbidden":
         return unknown_key(_keys_at(annotation, location[:-1]))
     if kind == "value_error":
-        return in_words(context["error"])
+        return _reason(context["error"])
     if kind == "literal_error":
         return _one_of(_QUOTED.findall(context["expected"]))
     template = _sentences().get(kind)

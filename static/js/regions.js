@@ -1,6 +1,7 @@
 "use strict";
 /* Regions that change and regions that scroll.
    - When htmx replaces the region that held the focus, the focus stays there: on what was refused, else on the region.
+   - Escape in a form that was opened in a table's cell is its Cancel.
    - A table wider than its place is a named region that the keyboard reaches and the arrow keys scroll. */
 (() => {
   let held = false;
@@ -24,6 +25,14 @@
     if (element?.type !== "radio" || element.checked || !held) return;
     element.form?.querySelector(`input[type="radio"][name="${CSS.escape(element.name)}"]:checked`)?.focus();
   };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+    const cancel = event.target.closest("form")?.querySelector("[data-escape]");
+    if (!cancel) return;
+    event.preventDefault();
+    cancel.click();
+  });
 
   const name = (scroller) => {
     const heading = scroller.closest("section")?.querySelector("h2[id]");

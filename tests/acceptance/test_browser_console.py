@@ -49,6 +49,21 @@ def test_cancel_in_the_cell_puts_back_what_was_there_and_the_focus_with_it(page:
     expect(page.get_by_text("No Changes Pending")).to_be_visible()
 
 
+def test_escape_in_the_cell_is_cancel_wherever_the_focus_is_in_it(page: Page) -> None:
+    row = page.get_by_role("row").filter(has_text="Board")
+    link = row.get_by_role("link", name="Threat Defense Connector of Board")
+    for presses in ([], ["Tab"], ["ArrowDown", "Tab"]):
+        link.focus()
+        page.keyboard.press("Enter")
+        expect(row.get_by_role("radio", checked=True)).to_be_focused()
+        for key in presses:
+            page.keyboard.press(key)
+        page.keyboard.press("Escape")
+        expect(link).to_be_focused()
+        expect(row.get_by_role("radio")).to_have_count(0)
+    expect(page.get_by_text("No Changes Pending")).to_be_visible()
+
+
 def test_the_connector_is_set_up_by_keyboard_alone(page: Page) -> None:
     page.get_by_role("navigation", name="Main").get_by_text("Security Services").focus()
     page.keyboard.press("ArrowDown")

@@ -120,7 +120,7 @@ def test_a_file_with_both_needs_no_second_one(user: User, client: Client) -> Non
         ({"name": "a\u202eb", **files(FIRST)}, "Use letters, digits"),
         ({"name": "x" * 1_000_000, **files(FIRST)}, "at most 64 characters"),
         ({"name": "New", **files(FIRST, key=SECOND.key)}, "does not belong to the certificate"),
-        ({"name": "New", **files(FIRST, key=encrypted(FIRST.private))}, "the private key is encrypted"),
+        ({"name": "New", **files(FIRST, key=encrypted(FIRST.private))}, "The private key is encrypted"),
         ({"name": "New", **files(FIRST, key="=cmd()")}, "no PEM private key"),
         ({"name": "New", **files(made("old.example", issuer=ROOT, days=-1))}, "no longer valid"),
         (

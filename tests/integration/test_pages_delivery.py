@@ -208,7 +208,7 @@ def test_the_default_row_has_real_numbers_and_nothing_to_follow(user: User, clie
         ({"domain": "CORP.example"}, "That destination is in the table already."),
         ({"domain": "ALL"}, "The default row is in the table already"),
         ({"domain": "the.tdc.queue"}, "the.tdc.queue is the name of a queue with rules of its own"),
-        ({"domain": "Default"}, "the row of all other destinations has the domain ALL"),
+        ({"domain": "Default"}, "The row of all other destinations has the domain ALL"),
         ({"domain": "a\u200bb.example"}, "holds characters that cannot be seen"),
         ({"domain": "not a domain"}, "is not a domain"),
         ({"max_connections": "0"}, "greater than or equal to 1"),

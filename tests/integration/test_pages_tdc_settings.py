@@ -144,7 +144,7 @@ def _private_key() -> str:
         (b"", "The submitted file is empty."),
         (b"   \n", "The file holds no certificate."),
         (b"\x00\xff" * 500, "it holds a NUL character"),
-        (b"<script>alert(1)</script>", "give certificates as PEM text"),
+        (b"<script>alert(1)</script>", "Give certificates as PEM text"),
         (b"x" * 1_000_001, "The file is too large"),
     ],
 )

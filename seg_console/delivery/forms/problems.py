@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from django import forms
 from pydantic import ValidationError
 
-from seg_console.config.problems import problems_of
+from seg_console.config.problems import as_sentence, problems_of
 from seg_console.config.registry import Shape
 
 Checked = TypeVar("Checked", bound=Shape)
@@ -21,5 +21,5 @@ def checked(form: forms.Form, shape: type[Checked], plain: Mapping[str, Any]) ->
     except ValidationError as error:
         for problem in problems_of(error, "form", shape):
             name = problem.path.removeprefix("form.").split("[")[0]
-            form.add_error(name if name in form.fields else None, problem.message)
+            form.add_error(name if name in form.fields else None, as_sentence(problem.message))
         return None
