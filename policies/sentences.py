@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 
 from policies.matching import Explanation, Member, MemberMiss, Miss, Policy, SenderHeader
 from policies.models import SenderHeader as Header
+from seg_console.mail.addresses import readable
 
 ENTRIES_SHOWN = 4
 
@@ -131,6 +132,7 @@ def header(name: SenderHeader) -> str:
 
 def _beginning(entries: Sequence[str]) -> list[str]:
     more = len(entries) - ENTRIES_SHOWN
+    shown = [readable(entry) for entry in entries[:ENTRIES_SHOWN]]
     if more <= 0:
-        return list(entries)
-    return [*entries[:ENTRIES_SHOWN], ngettext("%(n)d more", "%(n)d more", more) % {"n": more}]
+        return shown
+    return [*shown, ngettext("%(n)d more", "%(n)d more", more) % {"n": more}]

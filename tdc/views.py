@@ -27,6 +27,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.delivery.models import HostStatus
 from seg_console.delivery.status import details
+from seg_console.mail.addresses import readable
 from seg_console.ui.access import requires
 from seg_console.ui.partials import wants_partial
 from seg_console.ui.requests import ConsoleRequest
@@ -153,7 +154,7 @@ def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     given_up = choices.said(uid)[1]
     if given_up and not address:
         sentence = _("The custom address %(address)s went with the choice that it belonged to.")
-        messages.info(request, sentence % {"address": given_up})
+        messages.info(request, sentence % {"address": readable(given_up)})
     if wants_partial(request):
         return _cell(request, uid, name, "tdc/cell_saved.html")
     return redirect("policies:list")
@@ -181,7 +182,7 @@ def _warning(names: Sequence[str], address: str) -> str:
         len(names),
     )
     quoted = [_("“%(name)s”") % {"name": name} for name in names]
-    return sentence % {"names": get_text_list(quoted, _("and")), "address": address}
+    return sentence % {"names": get_text_list(quoted, _("and")), "address": readable(address)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +323,7 @@ def _preview_page(
 def _sentence(said: tuple[str, str]) -> str:
     """A choice on one line: `Enabled, id@intake.example`."""
     _state, text, detail = _words(*said)
-    return f"{text}, {detail}" if detail else text
+    return f"{text}, {readable(detail)}" if detail else text
 
 
 def _policy_names(configuration: Configuration) -> dict[UUID, str]:

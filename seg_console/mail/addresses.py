@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 
 import idna
 
@@ -20,6 +21,8 @@ _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED_STRING = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _SHOWN_LENGTH = 80
+_ENCODED = "xn--"
+_RIGHT_TO_LEFT = {"R", "AL", "AN"}
 
 
 class AddressError(ValueError):
@@ -142,6 +145,37 @@ def _check_literal(text: str) -> str:
         raise AddressError(
             "%(address)s is not an IP address in brackets such as [192.0.2.1].", address=_shown(text)
         ) from None
+
+
+def readable(text: str) -> str:
+    """An address, an entry or a domain for a person to read: `id@xn--mnchen-3ya.example (münchen.example)`.
+
+    The stored form always stands first, so a name that only looks like another one misleads nobody. A label that does
+    not decode, or holds what cannot be seen, stays in its stored form; where that leaves nothing, only that is shown.
+    """
+    if _ENCODED not in text:
+        return text
+    domain = text.rpartition("@")[2]
+    labels = domain.split(".")
+    decoded = [_decoded(label) for label in labels]
+    if decoded == labels:
+        return text
+    shown = ".".join(decoded).removeprefix(".")
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in shown):
+        # It would turn round the brackets and what follows them.
+        shown = f"\u2068{shown}\u2069"
+    return f"{text} ({shown})"
+
+
+def _decoded(label: str) -> str:
+    """The label as its owner writes it; as it is if it has no such form that can be shown."""
+    if not label.startswith(_ENCODED):
+        return label
+    try:
+        name = idna.decode(label)
+    except UnicodeError:  # idna.IDNAError is one
+        return label
+    return name if name.isprintable() and visible(name) == name else label
 
 
 def _in_ascii(domain: str) -> str:

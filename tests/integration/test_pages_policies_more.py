@@ -252,6 +252,28 @@ def test_a_change_after_which_a_policy_is_never_reached_warns_of_it_and_no_other
     assert warnings(response) == ["Policy “A” is never reached: “New” takes its mail first."]
 
 
+def test_an_internationalized_domain_is_shown_with_its_letters_wherever_it_is_read(user: User, client: Client) -> None:
+    stored, letters = "xn--mnchen-3ya.example", "münchen.example"
+    choice = {"threat_defense_connector": {"mode": "custom", "address": f"id@{stored}"}}
+    configured(
+        incoming_mail_policies=[policy("A", f"@{stored}") | choice],
+        smtp_routes=[{"domain": stored, "hosts": [{"host": "127.0.0.1", "port": 25, "priority": 0}]}],
+        destination_controls=[{"domain": stored}],
+        recipient_access=[{"recipient": stored, "action": "accept"}],
+    )
+    for page, count in (
+        ("policies:list", 2),
+        ("policies:order", 0),
+        ("tdc:settings", 1),
+        ("tdc:change-policies", 1),
+        ("smtp-routes:list", 1),
+        ("destination-controls:list", 1),
+        ("recipient-access:list", 1),
+    ):
+        assert client.get(reverse(page)).content.decode().count(f"{stored} ({letters})") == count, page
+    assert members_of(user, "A")[0]["recipients"]["entries"] == [f"@{stored}"]
+
+
 NO_SENDERS = "Any Sender is chosen, so the senders given would not count: choose Following Senders, or empty the field."
 NO_RECIPIENTS = (
     "Any Recipient is chosen, so the recipients given would not count: choose Following Recipients, or empty the field."

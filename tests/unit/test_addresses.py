@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_console.mail.addresses import AddressError, check_address, check_domain, domain_of, split_address
+from seg_console.mail.addresses import AddressError, check_address, check_domain, domain_of, readable, split_address
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,38 @@ def test_any_text_is_either_refused_or_becomes_a_stable_safe_address(text: str) 
     assert address.isprintable()
     assert len(address) <= 254
     assert check_address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("id@intake.example", "id@intake.example"),
+        ("id@xn--mnchen-3ya.example", "id@xn--mnchen-3ya.example (münchen.example)"),
+        ("@.xn--fiqs8s", "@.xn--fiqs8s (中国)"),
+        ("@xn--mnchen-3ya.example", "@xn--mnchen-3ya.example (münchen.example)"),
+        (".xn--mnchen-3ya.example", ".xn--mnchen-3ya.example (münchen.example)"),
+        ("xn--fiqs8s.xn--99999999999.example", "xn--fiqs8s.xn--99999999999.example (中国.xn--99999999999.example)"),
+        ("xn--99999999999.example", "xn--99999999999.example"),
+        ("xn--n3h.example", "xn--n3h.example"),  # a snowman, which no domain may hold
+        ("xn--4dbrk0ce", "xn--4dbrk0ce (\u2068ישראל\u2069)"),
+        ("xn--mnchen-3ya@plain.example", "xn--mnchen-3ya@plain.example"),
+        ("xn--mnchen-3ya@", "xn--mnchen-3ya@"),
+        ("list:xn--mnchen-3ya", "list:xn--mnchen-3ya"),
+        ("xn--", "xn--"),
+        ("ALL", "ALL"),
+    ],
+)
+def test_a_domain_name_is_shown_with_its_letters_behind_its_stored_form(stored: str, shown: str) -> None:
+    assert readable(stored) == shown
+
+
+@given(st.text(max_size=20))
+def test_whatever_is_shown_begins_as_it_is_stored_and_hides_nothing(text: str) -> None:
+    shown = readable(f"id@xn--{text}.example")
+    assert shown.startswith(f"id@xn--{text}.example")
+
+
+@pytest.mark.parametrize("joiner", ["\u200c", "\u200d", "\u2060"])
+def test_a_label_with_a_mark_that_nobody_sees_stays_as_it_is_stored(joiner: str) -> None:
+    label = "xn--" + f"नक्{joiner}ष".encode("punycode").decode()
+    assert readable(f"id@{label}.example") == f"id@{label}.example"

@@ -17,6 +17,7 @@ from seg_console.config import excerpts
 from seg_console.config.blocks import Block, blocks
 from seg_console.config.changes import Action, Change, FieldChange
 from seg_console.config.collisions import CollidingField
+from seg_console.mail import addresses
 from seg_console.ui import times
 
 register = template.Library()
@@ -56,6 +57,12 @@ def certificate_time(at: datetime | None) -> str:
 def field(bound_field: Any) -> dict[str, Any]:
     """A form field as a row: label, control, help, errors, tied together for assistive programs."""
     return {"field": bound_field}
+
+
+@register.filter
+def readable(text: str) -> str:
+    """An address, an entry or a domain, with the letters of an internationalized domain name after it."""
+    return addresses.readable(text)
 
 
 @register.filter
