@@ -100,6 +100,7 @@ HARMLESS = {
     "accounts:set-language": "keeps a cookie in the browser",
     "accounts:submit-again": "sends the form on to the view that records it",
     "configuration:file": "shows what loading would change",
+    "policies:explain": "shows which policy takes a message",
     "policies:preview": "shows what a policy would match",
     "trace:run": "shows what would become of a message",
     "ui:help": "sends to another page",
