@@ -31,6 +31,8 @@
     const cancel = event.target.closest("form")?.querySelector("[data-escape]");
     if (!cancel) return;
     event.preventDefault();
+    // The focus is in a new form a moment before htmx knows its links; a press so early would leave the page.
+    htmx.process(cancel);
     cancel.click();
   });
 
