@@ -73,6 +73,8 @@ def sign_in(page: Page, user: User, *, to: str = "/", passphrase: str = PASSPHRA
     page.get_by_label("Passphrase").fill(passphrase)
     page.get_by_role("button", name="Login").click()
     expect(page.locator("header .options")).to_contain_text(user.username)
+    # The page is shown before its scripts have run; until then a link that htmx serves leads to a page of its own.
+    page.wait_for_load_state("load")
 
 
 def carry_session(page: Page, user: User) -> None:
