@@ -142,10 +142,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"seg_console.accounts.passphrases.{name}Validator"}
     for name in ("Length", "Characters", "Similarity", "Common", "Numeric", "Strength")
 ]
-# The order of 1,000 policies is one form, and so are the pasted lists of one policy.
 # The longest request line that gunicorn can be told to take, in octets. Searches send their fields in it, and a Chinese
 # character takes nine: with its usual 4,094 the longest search of Message Tracking got the web server's bare 414.
 LONGEST_REQUEST_LINE = 8190
+# The order of 1,000 policies is one form, and so are the pasted lists of one policy.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 LOGIN_URL = "accounts:sign-in"
