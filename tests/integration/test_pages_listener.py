@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending, running
-from seg_console.config.problems import InvalidConfiguration
+from seg_console.config.problems import InvalidConfiguration, as_sentence
 from seg_console.gateway import whereabouts
 from seg_console.gateway.place import Place, Reason, Trouble
 from seg_console.gateway.running import listener_place
@@ -86,7 +86,7 @@ def test_form_document_and_commit_refuse_in_the_same_words(
     number = pending.committed().number
     response = submit(client, **{key: value})
     assert response.status_code == 422
-    assert response.context["form"].errors[key] == [words]
+    assert response.context["form"].errors[key] == [as_sentence(words)]
     assert pending.pending_of(user) is None
 
     file, said = tmp_path / "configuration.json", StringIO()
