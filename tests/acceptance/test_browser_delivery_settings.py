@@ -175,6 +175,7 @@ def test_an_import_is_looked_at_and_made_by_keyboard_on_a_narrow_screen(
         added = page.get_by_role("region", name="1 row is added")
         expect(added.get_by_role("rowheader")).to_contain_text(wide)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert added.get_by_role("table").evaluate("table => table.clientWidth") == 600
         import_button = button(page, "Import")
         for _press in range(40):
             if import_button.evaluate("button => button === document.activeElement"):
