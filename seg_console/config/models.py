@@ -104,8 +104,9 @@ class CommittedSection(models.Model):
 
 
 class LoadedFile(models.Model):
-    """A configuration document that a user has given and seen the preview of, until it is made pending. A larger one
-    than fits in a field of a form; one for each user, the next takes its place."""
+    """A configuration document, or a table behind a line with its section's key, that a user has given and seen the
+    preview of, until it is made pending. A larger one than fits in a field of a form; one for each user, the next takes
+    its place."""
 
     key = models.UUIDField(default=uuid.uuid4, unique=True)
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

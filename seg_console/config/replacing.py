@@ -3,70 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Sequence
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from seg_console.audit.record import MOST_CHANGES
 from seg_console.config import auditing, comparison, document, pending, registry, rows
-from seg_console.config.changes import Action, Change, Comparison, Ranks, Size, worded
-from seg_console.config.models import Configuration, ConfigurationObject
-from seg_console.config.order import staying
+from seg_console.config.changes import Action, Comparison, Size
+from seg_console.config.list_difference import Difference, Replacement, difference
+from seg_console.config.models import Configuration
 from seg_console.config.problems import InvalidConfiguration, Problem, Repeated, index_in, path_of
 from seg_console.config.registry import ListSection, Shape
-from seg_console.config.rows import Rows
 
 if TYPE_CHECKING:
     from seg_console.accounts.models import User
 
-Pair = tuple[ConfigurationObject | None, ConfigurationObject | None]
-
 # Of each kind of difference; more than this nobody reads before an import.
 MOST_PREVIEWED = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """How many objects of a list come, change, change their place alone, go and stay. `standing`: how many of them are
-    in every such list, whatever is given."""
-
-    added: int
-    changed: int
-    moved: int
-    removed: int
-    same: int
-    standing: int = 0
-
-    @property
-    def total(self) -> int:
-        """Objects in the list afterwards."""
-        return self.added + self.changed + self.moved + self.same
-
-    @property
-    def before(self) -> int:
-        """Objects in the list that can go."""
-        return self.changed + self.moved + self.removed + self.same - self.standing
-
-    @property
-    def size(self) -> int:
-        return self.added + self.changed + self.moved + self.removed
-
-    @property
-    def empties(self) -> bool:
-        return self.removed > 0 and self.total == self.standing
-
-    @property
-    def removes_most(self) -> bool:
-        """Whether more than half of the objects go."""
-        return self.removed * 2 > self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +93,7 @@ def preview(section: ListSection[Any], values: Sequence[Shape], shown: Configura
     with rows.collector_paused():
         known = rows.read(shown, [section.model])
         _uids, wanted = section.load(values, known)
-        found = _difference(section, known, wanted)
+        found = difference(section, known, wanted)
     return Preview(
         counts=found.counts(),
         added=_previewed(found, Action.ADDED, found.added),
@@ -156,7 +114,7 @@ def replace(user: User, section: ListSection[Any], values: Sequence[Shape]) -> R
         here = pending.open_pending(user)
         known = rows.read(here, [section.model])
         _uids, wanted = section.load(values, known)
-        found = _difference(section, known, wanted)
+        found = difference(section, known, wanted)
         result = found.counts()
         if result.size:
             manager: Any = section.model._default_manager
@@ -170,110 +128,7 @@ def replace(user: User, section: ListSection[Any], values: Sequence[Shape]) -> R
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """Two lists by uid, each in its order, and the uids of what differs. Those `out_of_order` stand otherwise among the
-    rows that both lists have; those `moved` differ in nothing else. Of a list whose order says nothing none do."""
-
-    section: ListSection[Any]
-    old: dict[UUID, ConfigurationObject]
-    new: dict[UUID, ConfigurationObject]
-    added: list[UUID]
-    changed: list[UUID]
-    removed: list[UUID]
-    out_of_order: list[UUID]
-
-    @property
-    def moved(self) -> list[UUID]:
-        changed = set(self.changed)
-        return [uid for uid in self.out_of_order if uid not in changed]
-
-    def all(self) -> list[UUID]:
-        return [*self.changed, *self.moved, *self.added, *self.removed]
-
-    def counts(self) -> Replacement:
-        added, changed, moved = len(self.added), len(self.changed), len(self.moved)
-        return Replacement(
-            added=added,
-            changed=changed,
-            moved=moved,
-            removed=len(self.removed),
-            same=len(self.new) - added - changed - moved,
-            standing=len(self.section.standing()),
-        )
-
-    def described(self, uids: Sequence[UUID]) -> list[Change]:
-        """Some of the objects in words. The place in the list is told of what comes, goes or moves, not of what others
-        push up or down."""
-        moved = set(self.out_of_order)
-        pairs = {uid: self._pair(uid, moves=uid in moved) for uid in uids}
-        places = [_places(each, pairs, moved) if self.section.ordered else {} for each in (self.old, self.new)]
-        order = {self.section.model: (places[0], places[1])}
-        return worded({self.section.model: pairs}, wholes=({}, {}), orders=order)
-
-    def _pair(self, uid: UUID, *, moves: bool) -> Pair:
-        old, new = self.old.get(uid), self.new.get(uid)
-        if not self.section.ordered or old is None or new is None:
-            return old, new
-        # Positions are sparse, and sometimes all are given anew: whether they are the same says nothing.
-        return _at(old, 0), _at(new, int(moves))
-
-
-def _difference(section: ListSection[Any], known: Rows, wanted: Sequence[ConfigurationObject]) -> _Difference:
-    old = _listed(section, sorted(known.of(section.model), key=section.sort_key))
-    new = _listed(section, wanted if section.ordered else sorted(wanted, key=section.sort_key))
-    values = attrgetter("uid", *(name for name in section.model.value_fields() if name != "position"))
-    both = [uid for uid in new if uid in old]
-    return _Difference(
-        section,
-        old,
-        new,
-        added=[uid for uid in new if uid not in old],
-        changed=[uid for uid in both if values(old[uid]) != values(new[uid])],
-        removed=[uid for uid in old if uid not in new],
-        out_of_order=_out_of_order(list(old), list(new), both) if section.ordered else [],
-    )
-
-
-def _listed(section: ListSection[Any], found: Iterable[ConfigurationObject]) -> dict[UUID, ConfigurationObject]:
-    listed = {row.uid: row for row in found}
-    return listed | {row.uid: row for row in section.standing() if row.uid not in listed}
-
-
-def _out_of_order(old: Sequence[UUID], new: Sequence[UUID], both: Sequence[UUID]) -> list[UUID]:
-    """The fewest that must be moved for the order to be the new one, without those that were only taken along: they
-    have their place and stand behind the same row."""
-    places = {uid: place for place, uid in enumerate(old)}
-    kept = staying([places[uid] for uid in both])
-    behind = dict(zip(old, [None, *old], strict=False)), dict(zip(new, [None, *new], strict=False))
-    new_places = {uid: place for place, uid in enumerate(new)}
-    return [
-        uid
-        for index, uid in enumerate(both)
-        if index not in kept and (places[uid], behind[0][uid]) != (new_places[uid], behind[1][uid])
-    ]
-
-
-def _places(listed: dict[UUID, ConfigurationObject], wanted: Container[UUID], moved: Container[UUID]) -> Ranks:
-    """The places of some rows, from 1; of those that move also behind which one, since the first match decides."""
-    places: Ranks = {}
-    before: ConfigurationObject | None = None
-    for place, (uid, row) in enumerate(listed.items(), start=1):
-        if uid in wanted:
-            behind = before.display_name() if before and uid in moved else ""
-            places[uid] = _("%(place)s, behind %(name)s") % {"place": place, "name": behind} if behind else place
-        before = row
-    return places
-
-
-def _at(row: ConfigurationObject, position: int) -> ConfigurationObject:
-    """A copy of a row in an ordered list."""
-    moved: Any = copy(row)
-    moved.position = position
-    return cast(ConfigurationObject, moved)
-
-
-def _previewed(found: _Difference, action: Action, uids: Sequence[UUID]) -> Comparison:
+def _previewed(found: Difference, action: Action, uids: Sequence[UUID]) -> Comparison:
     shown = uids[:MOST_PREVIEWED]
     count = {action: len(uids)}
     size = Size(count.get(Action.ADDED, 0), count.get(Action.CHANGED, 0), count.get(Action.REMOVED, 0))

@@ -222,6 +222,16 @@ def test_removed_changed_and_added_rows_are_told_by_name_what_is_lost_first(clie
     ]
 
 
+def test_hosts_of_one_priority_in_another_order_are_no_change(client: Client) -> None:
+    configured(
+        smtp_routes=[
+            {"domain": "a.example", "hosts": [*route("", "mx1.example")["hosts"], *route("", "mx2.example")["hosts"]]}
+        ]
+    )
+    assert NOTHING in give_table(client, ROUTES, "a.example mx2.example, mx1.example\n").content.decode()
+    assert counts(give_table(client, ROUTES, "a.example mx2.example:25/1, mx1.example\n")) == (0, 1, 0, 0, 0)
+
+
 # --- Order
 
 
@@ -428,6 +438,16 @@ def test_what_was_submitted_in_another_tab_after_the_look_is_not_removed_unseen(
     assert again.status_code == 409
     assert "mine.example" in [row["domain"] for row in section(user, ROUTES)]
     assert "mine.example" in again.content.decode()
+
+
+def test_a_file_that_says_what_the_table_says_by_now_has_nothing_to_import(user: User, client: Client) -> None:
+    looked_at = give_table(client, ROUTES, "a.example 127.0.0.1\n")
+    configured(smtp_routes=[route("a.example")])
+    again = client.post(reverse(ROUTES), seen_in(looked_at)).content.decode()
+    assert AGAIN in again
+    assert NOTHING in again
+    assert not LoadedFile.objects.exists()
+    assert pending.pending_of(user) is None
 
 
 def test_a_file_that_became_wrong_after_the_look_is_refused_and_dropped(user: User, client: Client) -> None:

@@ -180,7 +180,7 @@ def test_a_control_file_that_is_no_csv_from_some_line_on_has_its_faults_up_to_th
     assert refused(client, CONTROLS, text) == [
         (2, "tls: give one of 'default', 'none', 'preferred', 'required' or 'required_verify'."),
         (3, "this line has 1 cells, and the heading has 2."),
-        (5, "this line is not CSV: nothing behind it was read."),
+        (5, "this line is not CSV, or a cell of it is too long: nothing behind it was read."),
     ]
 
 

@@ -56,9 +56,9 @@ PHRASES = re.compile(
 )
 NAMES = set(
     WORD.findall(
-        "ACCEPT ALL API ASCII CA CIDR CLI CR CSV Cookie DCID DNS Django EC EHLO English From GB GMT GUI HAT HTTP ICID "
-        "ID IP IPv4 IPv6 JSON KB LF MB MID MIT MX NUL PEM PostgreSQL Python QUIT RAT RCPT REJECT RSA Redis SHA-256 "
-        "SMTP SQLite STARTTLS TCP TDC TLS URL USEDNS UTC UTF-8 Unicode Web admin loadconfig"
+        "ALL API ASCII CA CIDR CLI CR CSV Cookie DCID DNS Django EC EHLO English From GB GMT GUI HAT HTTP ICID ID IP "
+        "IPv4 IPv6 JSON KB LF MB MID MIT MX NUL PEM PostgreSQL Python QUIT RAT RCPT RSA Redis SHA-256 SMTP SQLite "
+        "STARTTLS TCP TDC TLS URL USEDNS UTC UTF-8 Unicode Web admin loadconfig"
     )
 )
 NOT_READ = {"code", "pre", "script", "style", "svg", "textarea"}

@@ -20,10 +20,11 @@ from django.utils.translation import ngettext
 from seg_console.config import pending, replacing, rows
 from seg_console.config.changes import MOST_SHOWN, Comparison
 from seg_console.config.forms import TextFileForm
+from seg_console.config.list_difference import Replacement
 from seg_console.config.models import Configuration, LoadedFile
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.config.registry import ListSection, Shape
-from seg_console.config.replacing import Preview, Replacement
+from seg_console.config.replacing import Preview
 from seg_console.config.table_text import Fault, Reading
 from seg_console.ui.requests import ConsoleRequest
 
@@ -109,6 +110,8 @@ def _load(request: ConsoleRequest, table: TableFile, key: str) -> HttpResponse:
     if request.POST.get("seen") != _state_of(shown):
         # A row that somebody added meanwhile is not removed before anybody has seen that it would be.
         preview = replacing.preview(table.section, values, shown)
+        if not preview.counts.size:
+            given.delete()
         return _look(request, table, preview, given, shown, is_again=True)
     result = replacing.replace(request.user, table.section, values)
     given.delete()
@@ -198,8 +201,6 @@ def _warning(counts: Replacement, table: TableFile) -> str:
 
 
 def _in_words(result: Replacement, section: ListSection[Any]) -> str:
-    if not result.size:
-        return _("The file says what the table says already. Nothing was changed.")
     if section.ordered:
         words = ngettext(
             "%(total)s row was imported: %(added)s added, %(changed)s changed, %(moved)s moved, %(removed)s removed. "

@@ -41,7 +41,9 @@ def read(text: str) -> Reading:
                 continue
             _read_row(heading, cells, line, reading)
     except csv.Error:
-        reading.fault(source.line_num, _now("this line is not CSV: nothing behind it was read."))
+        reading.fault(
+            source.line_num, _now("this line is not CSV, or a cell of it is too long: nothing behind it was read.")
+        )
     if heading is None:
         reading.fault(None, _now("The file is empty; its first line names the columns."))
     return reading

@@ -50,9 +50,9 @@ RECIPIENT_ACCESS_FILE = TableFile(
     list_view="recipient-access:list",
     import_view="recipient-access:import",
     form_help=_(
-        "One row a line, in the order in which they are compared: the recipient address, ACCEPT or REJECT, and if you "
-        "like the code and the text of the answer. What no row matches is refused, whether or not ALL REJECT stands "
-        "last. Lines that begin with # are passed by."
+        "One row a line, in the order in which they are compared: the recipient address, the action and, if you like, "
+        "the code and the text of the answer. What no row matches is refused, whether or not the file says so in its "
+        "last line. Lines that begin with # are passed by."
     ),
     example="exit@corp.example REJECT 550 This mailbox is closed\ncorp.example ACCEPT\nALL REJECT",
     too_many=_("The file has %(given)s rows; at most %(most)s can be imported."),
