@@ -128,6 +128,16 @@ class System:
         )
         assert self.process.poll() is None, self.said
 
+    @property
+    def database(self) -> Mapping[str, str]:
+        """The environment by which another start finds the database of this one, as long as this is not closed."""
+        return {name: value for name, value in self.environment.items() if name == "DATABASE_URL"}
+
+    def stop(self) -> None:
+        """Have it end as Ctrl-C does; its database stays."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.wait_for_end() == 0, self.said
+
     def wait_for_end(self) -> int:
         """Its exit code, once it has ended and everything it said is in `output`."""
         code = self.process.wait(DEADLINE_S)

@@ -76,8 +76,7 @@ def test_a_second_start_keeps_the_data_and_shows_the_same_passphrase(demo: Syste
     demo.process.terminate()
     assert demo.wait_for_end() == 0
 
-    database = {name: value for name, value in demo.environment.items() if name == "DATABASE_URL"}
-    with started("demo", demo.data_folder, **database) as second:
+    with started("demo", demo.data_folder, **demo.database) as second:
         second.wait_until_ready()
 
         assert figures(second) == figures(demo)

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -71,50 +72,53 @@ def test_embedded_redis_has_no_tcp_port(system: System) -> None:
 
 def test_the_listener_moves_at_a_commit_and_the_next_start_follows(tmp_path: Path) -> None:
     moved = free_port_block(1)
-    file = tmp_path / "configuration.json"
     with started("up", tmp_path / "data") as system:
         system.wait_until_ready()
         listener = system.child("manage.py listen").pid
-        commit(system, file, port=moved)
+        commit(system, tmp_path / "configuration.json", port=moved)
         wait_until(lambda: smtp_answers("127.0.0.1", moved), what="the listener answers at the new port")
         wait_until(lambda: not smtp_answers("127.0.0.1", system.smtp_port), what="the old port is given up")
         assert system.child("manage.py listen").pid == listener
-    # What the environment says is of no account now.
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        default = str(taken.getsockname()[1])
-        with started("up", tmp_path / "data", SEG_SMTP_PORT=default) as system:
-            system.wait_until_ready()
-            assert f"SMTP: 127.0.0.1:{moved}" in system.output
+        system.stop()
+        # What the environment says is of no account now.
+        with taken_port() as default, started_again(system, SEG_SMTP_PORT=str(default)) as second:
+            second.wait_until_ready()
+            assert f"SMTP: 127.0.0.1:{moved}" in second.output
 
 
 def test_a_committed_port_that_is_taken_does_not_keep_mail_out(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with started("up", tmp_path / "data") as system:
-            system.wait_until_ready()
-            commit(system, tmp_path / "configuration.json", port=port)
-            told = f"cannot listen on 127.0.0.1:{port} as committed, goes on at 127.0.0.1:{system.smtp_port}"
-            wait_until(lambda: told in system.said, what="the refusal is told")
-        with started("up", tmp_path / "data") as system:
-            system.wait_until_ready()
-            assert f"SMTP: 127.0.0.1:{system.smtp_port}" in system.output
-            assert smtp_answers("127.0.0.1", system.smtp_port)
+    with taken_port() as port, started("up", tmp_path / "data") as system:
+        system.wait_until_ready()
+        commit(system, tmp_path / "configuration.json", port=port)
+        told = f"cannot listen on 127.0.0.1:{port} as committed, goes on at 127.0.0.1:{system.smtp_port}"
+        wait_until(lambda: told in system.said, what="the refusal is told")
+        system.stop()
+        with started_again(system) as second:
+            second.wait_until_ready()
+            assert f"SMTP: 127.0.0.1:{second.smtp_port}" in second.output
+            assert smtp_answers("127.0.0.1", second.smtp_port)
+            second.stop()
         # Without either there is nothing to run for.
-        with socket.socket() as also:
-            also.bind(("127.0.0.1", 0))
-            also.listen()
-            default = also.getsockname()[1]
-            with started("up", tmp_path / "data", SEG_SMTP_PORT=str(default)) as system:
-                assert system.wait_for_end() == 1
-    assert system.output == [
+        with taken_port() as default, started_again(system, SEG_SMTP_PORT=str(default)) as third:
+            assert third.wait_for_end() == 1
+    assert third.output == [
         f"CommandError: Port {port} on 127.0.0.1, for the SMTP listener as committed, is taken by another program. "
         f"Port {default} on 127.0.0.1, for the SMTP listener, is taken by another program: set SEG_SMTP_PORT to "
         "another one."
     ]
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+def started_again(system: System, **environment: str) -> AbstractContextManager[System]:
+    """Another start on the data folder and the database of one that has ended."""
+    return started("up", system.data_folder, **system.database, **environment)
 
 
 def commit(system: System, file: Path, **listener: object) -> None:
@@ -126,12 +130,8 @@ def commit(system: System, file: Path, **listener: object) -> None:
     ("variable", "purpose"), [("SEG_HTTP_PORT", "the web console"), ("SEG_SMTP_PORT", "the SMTP listener")]
 )
 def test_a_taken_port_is_named_with_the_way_to_change_it(tmp_path: Path, variable: str, purpose: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with started("up", tmp_path, **{variable: str(port)}) as system:
-            assert system.wait_for_end() == 1
+    with taken_port() as port, started("up", tmp_path, **{variable: str(port)}) as system:
+        assert system.wait_for_end() == 1
 
     sentence = f"Port {port} on 127.0.0.1, for {purpose}, is taken by another program: set {variable} to another one."
     assert system.output == [f"CommandError: {sentence}"]
