@@ -31,7 +31,7 @@ from seg_console.mail.addresses import readable
 from seg_console.ui.access import requires
 from seg_console.ui.partials import wants_partial
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 from tdc.certificates import from_pem
 from tdc.document import CONNECTOR
 from tdc.forms import ChoiceForm, SettingsForm, SeveralForm
@@ -140,6 +140,8 @@ def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     choices = Choices.of(shown)
     if wants_partial(request) and "cancel" in request.GET:
         return _cell(request, uid, name, "tdc/cell.html")
+    mode, address = choices.said(uid)
+    editing(request, PolicyChoice.build(uid, mode=mode, address=address))
     form = _choice_form(request, uid, choices)
     if request.method != "POST":
         return _choice_page(request, form, uid=uid, name=name, choices=choices)
@@ -269,6 +271,7 @@ def settings_page(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit_settings(request: ConsoleRequest) -> HttpResponse:
     present = connector_settings(pending.shown_to(request.user))
+    editing(request, present)
     if request.method != "POST":
         initial = {name: getattr(present, name) for name in SETTINGS_FIELDS}
         # Whoever comes by “Enable…” means to enable it.

@@ -104,12 +104,13 @@ def pages(user: User) -> list[str]:
     """Address of every page that `user` gets when asking for it: no downloads, no acts, nothing refused."""
     client = signed_in(user)
     named = [name for name, pattern in views() if name in ARGUMENTS or not pattern.pattern.converters]
-    addresses = [_address(name, user) for name in named]
-    addresses += [_address(name, user) + query for name, query in ASKED]
-    return [address for address in addresses if _is_page(client.get(address))]
+    addresses = [address(name, user) for name in named]
+    addresses += [address(name, user) + query for name, query in ASKED]
+    return [each for each in addresses if _is_page(client.get(each))]
 
 
-def _address(name: str, user: User) -> str:
+def address(name: str, user: User) -> str:
+    """Of a view, with the arguments it is looked at with."""
     return reverse(name, args=ARGUMENTS[name](user) if name in ARGUMENTS else [])
 
 

@@ -37,7 +37,7 @@ from seg_console.config.models import Configuration
 from seg_console.config.order import STEP, place
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 from tdc.models import PolicyChoice
 from tdc.views import Choices
 
@@ -112,6 +112,7 @@ def order(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     table = Table.of(shown)
     present, named = table.policies, _named(table.policies)
+    editing(request, *present)
     if request.method != "POST":
         return _order_page(request, OrderForm(policies=named), table, shown)
     form = OrderForm(request.POST, policies=named)
@@ -146,6 +147,7 @@ def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPol
     all_policies, lists = in_order(shown), _list_names(shown)
     others = [other for other in all_policies if policy is None or other.uid != policy.uid]
     present = _members_of(shown, policy)
+    editing(request, policy, *present)
     named = _named(others)
     if request.method != "POST":
         form = PolicyForm(others=named, initial=_initial(policy, all_policies))

@@ -25,7 +25,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def delete_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 
 
 def _edit(request: ConsoleRequest, shown: Configuration, row: AddressList | None) -> HttpResponse:
+    editing(request, row)
     names = [other.name for other in _lists(shown) if row is None or other.uid != row.uid]
     if request.method != "POST":
         return _edit_page(request, row, AddressListForm(initial=_initial(row), others=names))

@@ -16,7 +16,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe
@@ -38,6 +38,7 @@ def settings_page(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit_settings(request: ConsoleRequest) -> HttpResponse:
     present = mail_policy_settings(pending.shown_to(request.user))
+    editing(request, present)
     if request.method != "POST":
         form = MailPolicySettingsForm(initial=MailPolicySettingsForm.initial_of(present.sender_headers))
         return _edit_page(request, form)

@@ -15,7 +15,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 FIELDS = ("lock_after", "minimum_length", "passphrase_expiry")
 
@@ -29,8 +29,9 @@ def settings_page(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit_settings(request: ConsoleRequest) -> HttpResponse:
+    present = _present(request)
+    editing(request, present)
     if request.method != "POST":
-        present = _present(request)
         return _edit_page(request, AccountSettingsForm(initial={name: getattr(present, name) for name in FIELDS}))
     form = AccountSettingsForm(request.POST)
     if form.is_valid():

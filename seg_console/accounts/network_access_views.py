@@ -17,7 +17,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 
 class NetworkAccessForm(forms.Form):
@@ -46,9 +46,10 @@ def edit(request: ConsoleRequest) -> HttpResponse:
         "box_title": _("Network Access"),
         "cancel_url": reverse("accounts:network-access"),
     }
+    present = _shown(pending.shown_to(request.user))
+    editing(request, present)
     if request.method != "POST":
-        minutes = _shown(pending.shown_to(request.user)).web_ui_inactivity_timeout
-        form = NetworkAccessForm(initial={"web_ui_inactivity_timeout": minutes})
+        form = NetworkAccessForm(initial={"web_ui_inactivity_timeout": present.web_ui_inactivity_timeout})
         return render(request, "includes/simple_form.html", context | {"form": form})
     form = NetworkAccessForm(request.POST)
     if form.is_valid():

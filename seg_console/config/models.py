@@ -84,6 +84,11 @@ class Configuration(models.Model):
     def __str__(self) -> str:
         return f"configuration {self.number}" if self.number else f"pending configuration of {self.owner}"
 
+    @property
+    def version(self) -> str:
+        """What is another text once anything was submitted into the set, or another set takes its place."""
+        return f"{self.pk} {self.changed_at.isoformat()}"
+
 
 class CommittedSection(models.Model):
     """One section of a committed set as JSON text, written at commit and only read by the running configuration.

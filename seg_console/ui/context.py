@@ -88,9 +88,10 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     match = request.resolver_match
     return {
+        "opened_on": getattr(request, "opened_on", ""),
         "frame": Frame(
             user=user if isinstance(user, User) or getattr(user, "is_authenticated", False) else None,
             view_name=match.view_name if match else "",
             privilege=getattr(match.func, "privilege", None) if match else None,
-        )
+        ),
     }

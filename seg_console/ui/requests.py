@@ -13,3 +13,6 @@ class ConsoleRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+    # Where `submitting.editing` was called: the state of the page's objects now, and when its form was opened.
+    edited_state: str
+    opened_on: str

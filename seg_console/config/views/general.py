@@ -15,7 +15,7 @@ from seg_console.config.general import GENERAL_SETTINGS, general_settings
 from seg_console.config.models import GeneralSettings
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe
@@ -28,7 +28,10 @@ def show(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest) -> HttpResponse:
-    form = GeneralSettingsForm(request.POST) if request.method == "POST" else _form_of_present(request)
+    present = general_settings(pending.shown_to(request.user))
+    editing(request, present)
+    initial = {"comment_required": present.comment_required}
+    form = GeneralSettingsForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():
         row = GeneralSettings(uid=GENERAL_SETTINGS.fixed_uid, **form.cleaned_data)
         if submitted(request, form, row, success=_("The general settings were changed.")):
@@ -40,8 +43,3 @@ def edit(request: ConsoleRequest) -> HttpResponse:
         "cancel_url": reverse("configuration:general-settings"),
     }
     return render(request, "includes/simple_form.html", context, status=422 if form.errors else 200)
-
-
-def _form_of_present(request: ConsoleRequest) -> GeneralSettingsForm:
-    present = general_settings(pending.shown_to(request.user))
-    return GeneralSettingsForm(initial={"comment_required": present.comment_required})

@@ -107,7 +107,7 @@ def _load(request: ConsoleRequest, table: TableFile, key: str) -> HttpResponse:
     if faults:
         given.delete()
         return _page(request, table, TextFileForm(), faults)
-    if request.POST.get("seen") != _state_of(shown):
+    if request.POST.get("seen") != shown.version:
         # A row that somebody added meanwhile is not removed before anybody has seen that it would be.
         preview = replacing.preview(table.section, values, shown)
         if not preview.counts.size:
@@ -132,11 +132,6 @@ def _checked(table: TableFile, text: str, shown: Configuration) -> tuple[tuple[S
             values = ()
             faults = [*faults, *reading.in_lines(invalid.problems, table.field_name)]
     return values, sorted(faults, key=lambda fault: fault.line or 0)
-
-
-def _state_of(configuration: Configuration) -> str:
-    """What is another text once anything was submitted into the set, or another set is shown."""
-    return f"{configuration.pk} {configuration.changed_at.isoformat()}"
 
 
 def _page(request: ConsoleRequest, table: TableFile, form: TextFileForm, faults: Sequence[Fault] = ()) -> HttpResponse:
@@ -169,7 +164,7 @@ def _look(
         "is_again": is_again,
         "warning": _warning(preview.counts, table),
         "key": given.key if given else "",
-        "seen": _state_of(shown),
+        "seen": shown.version,
         "cancel_url": reverse(table.list_view),
     }
     return render(request, "config/import_preview.html", context, status=409 if is_again else 200)

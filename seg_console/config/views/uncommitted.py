@@ -33,7 +33,8 @@ _BELOW_AN_OBJECT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.*", r
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a commit was not made, as its page shows it."""
+    """Why a commit was not made, as its page shows it. `is_stale`: the changes are others than those that were looked
+    at."""
 
     status: int
     collisions: tuple[CollidingObjects, ...] = ()
@@ -41,6 +42,7 @@ class Refusal:
     # The committed set that the collisions were found against.
     number: int = 0
     mends: tuple[Mend, ...] = ()
+    is_stale: bool = False
 
 
 @require_safe
@@ -57,6 +59,9 @@ def commit(request: ConsoleRequest) -> HttpResponse:
     form = CommitForm(request.POST, comment_required=_comment_required())
     if not form.is_valid():
         return _page(request, form, Refusal(422))
+    own = pending.pending_of(request.user)
+    if own and request.POST.get("reviewed", own.version) != own.version:
+        return _page(request, form, Refusal(409, is_stale=True))
     # The second confirmation carries the number it was asked against: a collision nobody has seen is never overwritten.
     seen = request.POST.get("overwrite", "")
     try:
@@ -107,6 +112,7 @@ def _page(request: ConsoleRequest, form: CommitForm | None = None, refusal: Refu
     own, back = pending.pending_of(request.user), _back_url(request)
     context = {
         "pending": own,
+        "reviewed": own.version if own else "",
         "comparison": compare(own.based_on, own) if own and own.based_on else None,
         "form": form or CommitForm(comment_required=_comment_required()),
         "refusal": refusal,

@@ -33,7 +33,7 @@ from seg_console.delivery.forms.problems import checked
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 VALUES = ("max_retries", "max_queue_time", "initial_retry", "max_retry")
 # Of the destinations that name a profile; the rest is counted by a sign that there is more.
@@ -80,6 +80,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     row = find(NamedBounceProfile, pending.shown_to(request.user), uid)
+    editing(request, row)
     initial = {name: getattr(row, name) for name in ("name", *VALUES)}
     form = BounceForm(request.POST if request.method == "POST" else None, initial=initial)
     return _answer(request, form, row)
@@ -89,6 +90,7 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit_default(request: ConsoleRequest) -> HttpResponse:
     row = _default_profile(pending.shown_to(request.user))
+    editing(request, row)
     initial = {name: getattr(row, name) for name in VALUES}
     form = BounceForm(request.POST if request.method == "POST" else None, initial=initial, is_default=True)
     if form.is_bound and form.is_valid():

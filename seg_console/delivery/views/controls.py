@@ -46,7 +46,7 @@ from seg_console.gateway.models import Certificate
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 ROWS_SHOWN = 100
 
@@ -121,7 +121,9 @@ def edit_default(request: ConsoleRequest) -> HttpResponse:
 def edit_global_settings(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     names = sorted(Certificate.objects.filter(configuration=shown).values_list("name", flat=True), key=str.casefold)
-    chosen = _global_settings(shown).certificate.casefold()
+    present = _global_settings(shown)
+    editing(request, present)
+    chosen = present.certificate.casefold()
     # A loaded document may have named it in another spelling.
     initial = {"certificate": next((name for name in names if name.casefold() == chosen), "")}
     form = GlobalSettingsForm(request.POST if request.method == "POST" else None, initial=initial, certificates=names)
@@ -178,6 +180,7 @@ def _edit(request: ConsoleRequest, row: DestinationControl | None) -> HttpRespon
 
 
 def _answer(request: ConsoleRequest, form: ControlForm, row: DestinationControl | None, *, title: str) -> HttpResponse:
+    editing(request, row)
     control = checked(form, ControlShape, form.plain()) if form.is_bound and form.is_valid() else None
     if control and submitted(request, form, _row(control, row), success=_words(control, row)):
         return redirect("destination-controls:list")

@@ -16,7 +16,7 @@ from seg_console.delivery.config_models import DnsSettings
 from seg_console.delivery.forms.dns import DnsForm, server_lines
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe
@@ -31,6 +31,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest) -> HttpResponse:
     settings = _settings(pending.shown_to(request.user))
+    editing(request, settings)
     initial = {"servers": "\n".join(server_lines(settings.servers)), "timeout": settings.timeout}
     form = DnsForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():

@@ -28,7 +28,7 @@ from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
-from seg_console.ui.submitting import submitted, tell_submitted
+from seg_console.ui.submitting import editing, submitted, tell_submitted
 
 ROUTES_SHOWN = 100
 
@@ -129,6 +129,7 @@ def _shown(row: SmtpRoute, pending_uids: set[UUID]) -> dict[str, Any]:
 
 
 def _edit(request: ConsoleRequest, route: SmtpRoute | None) -> HttpResponse:
+    editing(request, route)
     if request.method != "POST":
         initial = {"domain": route.domain if route else request.GET.get("domain", "")}
         return _edit_page(

@@ -15,7 +15,7 @@ from policies.forms import OrderForm
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.order import place
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 MOVES = {"up": -1, "down": 1}
 
@@ -72,6 +72,7 @@ def order_page(
     written: Callable[[Row], ConfigurationObject],
 ) -> HttpResponse:
     """Numbers to type; a button that moves a row shows the page again with the row moved, submitting nothing."""
+    editing(request, *map(written, rows))
     names = [(str(row.uid), named(row)) for row in rows]
     if request.method != "POST":
         return render(request, "gateway/order.html", {"form": OrderForm(policies=names), "page": page})

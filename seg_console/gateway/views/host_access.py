@@ -27,7 +27,7 @@ from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 ENTRIES_SHOWN = 3
 
@@ -146,6 +146,7 @@ def export(request: ConsoleRequest) -> HttpResponse:
 
 
 def _edit(request: ConsoleRequest, group: SenderGroup | None, groups: Sequence[SenderGroup]) -> HttpResponse:
+    editing(request, group)
     others = [other for other in groups if group is None or other.uid != group.uid]
     names = [other.name for other in others]
     if request.method != "POST":
@@ -163,6 +164,7 @@ def _edit(request: ConsoleRequest, group: SenderGroup | None, groups: Sequence[S
 
 
 def _edit_last(request: ConsoleRequest, group: SenderGroup) -> HttpResponse:
+    editing(request, group)
     if request.method != "POST":
         return _edit_page(request, LastRowForm(initial=_initial(group)), group)
     form = LastRowForm(request.POST)

@@ -21,7 +21,7 @@ from seg_console.gateway.place import is_reachable, place_of
 from seg_console.gateway.views.listening import listening_now
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe
@@ -47,6 +47,8 @@ def show(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
+    present = _settings(shown)
+    editing(request, present)
     names = sorted(Certificate.objects.filter(configuration=shown).values_list("name", flat=True), key=str.casefold)
     if request.method == "POST":
         form = ListenerForm(request.POST, certificates=names)
@@ -55,7 +57,6 @@ def edit(request: ConsoleRequest) -> HttpResponse:
             if submitted(request, form, row, success=_("The listener was changed.")):
                 return redirect("listeners:show")
     else:
-        present = _settings(shown)
         initial = {name: getattr(present, name) for name in ListenerSettings.value_fields()}
         form = ListenerForm(certificates=names, initial=initial)
     context = {

@@ -29,7 +29,7 @@ from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
-from seg_console.ui.submitting import submitted
+from seg_console.ui.submitting import editing, submitted
 
 ROWS_SHOWN = 100
 # A longer table is put in order by the numbers of single rows, or as a file.
@@ -152,6 +152,7 @@ def export(request: ConsoleRequest) -> HttpResponse:
 
 
 def _edit(request: ConsoleRequest, shown: Configuration, row: RecipientAccess | None) -> HttpResponse:
+    editing(request, row)
     slots = _slots(shown)
     others = [slot for slot in slots if row is None or slot.uid != row.uid]
     places = len(others) + 1
