@@ -18,6 +18,7 @@ from seg_console.accounts.models import (
 from seg_console.accounts.roles import Role
 from seg_console.accounts.usernames import check_new_username
 from seg_console.config.problems import in_words
+from seg_console.mail.lines import visible
 from seg_console.ui.requests import ConsoleRequest
 
 # Longer than any that may be chosen: one that is too long is told so, and no longer text is ever hashed.
@@ -86,6 +87,21 @@ class NewPassphraseForm(forms.Form):
             self.add_error("passphrase", error)
 
 
+class FullNameField(forms.CharField):
+    """It stands in tables and sentences, where a mark that nobody sees would make it look like another name."""
+
+    def __init__(self) -> None:
+        super().__init__(label=_("Full Name"), max_length=150)
+
+    def clean(self, value: Any) -> str:
+        name = str(super().clean(value))
+        if visible(name) != name:
+            raise forms.ValidationError(
+                _("Write a name without control characters and without marks that nobody sees.")
+            )
+        return name
+
+
 class AddUserForm(NewPassphraseForm):
     """System Administration > Users > Add User (seg-webui 8.6)."""
 
@@ -95,7 +111,7 @@ class AddUserForm(NewPassphraseForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
         help_text=_("Lower-case letters, digits and dashes, at most 16 characters."),
     )
-    full_name = forms.CharField(label=_("Full Name"), max_length=150)
+    full_name = FullNameField()
     role = forms.ChoiceField(label=_("User Role"), choices=Role.choices, initial=Role.GUEST)
     field_order = ("username", "full_name", "role", "passphrase", "again")
 
@@ -116,7 +132,7 @@ class AddUserForm(NewPassphraseForm):
 class EditUserForm(NewPassphraseForm):
     """`user`: whom it is about. Fields for what may not be changed are left out."""
 
-    full_name = forms.CharField(label=_("Full Name"), max_length=150)
+    full_name = FullNameField()
     role = forms.ChoiceField(label=_("User Role"), choices=Role.choices)
     passphrase = passphrase_field(
         PASSPHRASE,

@@ -17,9 +17,10 @@ from django.utils.translation import gettext_noop, override
 
 from seg_console.accounts import sessions
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Role
+from seg_console.accounts.roles import Privilege, Role
 from seg_console.audit.models import Act
 from seg_console.audit.record import Changed, record
+from seg_console.config import pending
 
 THING = gettext_noop("User")
 FULL_NAME, ROLE = gettext_noop("Full Name"), gettext_noop("User Role")
@@ -72,7 +73,8 @@ def add(username: str, *, full_name: str, role: Role, passphrase: str, by: User)
 
 def change(user: User, *, full_name: str, role: Role, passphrase: str = "", by: User) -> None:
     """Another name, role or passphrase ("": as it is). A passphrase that somebody else has set must be changed at
-    the next sign-in, and ends the user's sessions. Raises Refused."""
+    the next sign-in, and ends the user's sessions. A role that may not change the configuration loses what is pending:
+    nobody could commit or abandon it. Raises Refused."""
     if role != user.role:
         _refuse_if(why_not_change_role(user, by=by))
     if passphrase:
@@ -83,6 +85,8 @@ def change(user: User, *, full_name: str, role: Role, passphrase: str = "", by: 
             user.full_name, user.role = full_name, role
             user.save(update_fields=["full_name", "role"])
             record(Act.USER_CHANGED, by=by, target=user.username, changes=changes)
+            if not user.may(Privilege.CHANGE_CONFIGURATION):
+                pending.abandon(user, by=by)
         if passphrase:
             set_passphrase(user, passphrase, must_change=True, by=by)
 

@@ -34,7 +34,8 @@ from seg_console.ui.times import tracking_time
 
 TEMPLATE = "audit/audit_log.html"
 MOST_EXPORTED = 10_000
-LONGEST_CELL = 4000
+# A little less than a spreadsheet's cell holds.
+LONGEST_CELL = 32_000
 OBJECTS_NAMED = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Their target is the number of a configuration.

@@ -154,12 +154,12 @@ def reset(user: User) -> None:
     load_pending(user, document.initial(), act=Act.RESET)
 
 
-def abandon(user: User) -> None:
-    """Throw away all pending changes; nothing pending is no error."""
+def abandon(user: User, *, by: User | None = None) -> None:
+    """Throw away all pending changes; nothing pending is no error. `by`: who does it, where it is not the user."""
     with transaction.atomic():
         pending = Configuration.objects.pending().filter(owner=user).select_for_update().first()
         if pending:
-            auditing.changed(Act.ABANDON, user, before=pending, after=_base(pending))
+            auditing.changed(Act.ABANDON, by or user, before=pending, after=_base(pending))
             pending.delete()
 
 

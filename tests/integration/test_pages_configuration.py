@@ -227,6 +227,15 @@ def test_a_file_given_since_in_another_window_is_not_loaded_in_place_of_the_one_
     assert pending.pending_of(user) is None
 
 
+def test_a_file_that_changes_nothing_is_offered_only_in_place_of_pending_changes(user: User, client: Client) -> None:
+    button = '<button class="button primary">Load</button>'
+    answer = client.post(reverse("configuration:file"), {"pasted": json.dumps(full())}).content.decode()
+    assert button not in answer
+    assert "Back" in answer
+    change(user, client)
+    assert button in client.post(reverse("configuration:file"), {"pasted": json.dumps(full())}).content.decode()
+
+
 def test_loading_over_pending_changes_warns_and_replaces_them(user: User, client: Client) -> None:
     change(user, client)
     content = client.post(reverse("configuration:file"), {"pasted": json.dumps(full(smtp_routes=[]))}).content.decode()

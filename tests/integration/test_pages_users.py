@@ -18,7 +18,8 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import PRIVILEGES, Privilege, Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending, running
-from seg_console.config.models import Configuration
+from seg_console.config.general import GENERAL_SETTINGS
+from seg_console.config.models import Configuration, GeneralSettings
 from seg_console.ui.times import tracking_time
 from tests.pages import PASSPHRASE, configured, htmx, person, signed_in
 
@@ -96,6 +97,16 @@ def test_long_tables_are_turned_by_key(admin: User, monkeypatch: pytest.MonkeyPa
     assert "?after=dan" not in second
 
 
+def test_a_role_that_may_not_change_the_configuration_loses_what_was_pending(admin: User) -> None:
+    oper = person(Role.OPERATOR, "oper")
+    pending.submit(oper, GeneralSettings(uid=GENERAL_SETTINGS.fixed_uid, comment_required=True))
+    users.change(oper, full_name="Olga", role=Role.OPERATOR, by=admin)
+    assert pending.pending_of(oper) is not None
+    users.change(oper, full_name="Olga", role=Role.GUEST, by=admin)
+    assert pending.pending_of(oper) is None
+    assert list(Entry.objects.filter(act=Act.ABANDON).values_list("username", flat=True)) == ["admin"]
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_seeing_users_needs_the_privilege_and_changing_them_another(admin: User, role: Role) -> None:
     other = person(Role.GUEST, "other")
@@ -143,6 +154,9 @@ def test_a_user_is_added_at_once_and_must_change_the_passphrase_first(admin: Use
         ({"username": "admin"}, "There is a user of this name already."),
         ({"username": "a" * 17}, "at most 16 characters"),
         ({"full_name": " "}, "This field is required."),
+        ({"full_name": "Ann \u202ehtimS"}, "Write a name without control characters"),
+        ({"full_name": "\u200b"}, "Write a name without control characters"),
+        ({"full_name": "Ann\tSmith"}, "Write a name without control characters"),
         ({"role": "emperor"}, "emperor is not one of the available choices"),
         ({"again": "another"}, "The two passphrases are not the same."),
         ({"passphrase": "short", "again": "short"}, "too short"),
