@@ -121,11 +121,18 @@ def check_listener_address(text: str) -> str:
         found = None
     # What follows a % names an interface of this machine alone.
     if found is None or "%" in text:
-        raise ValueError(_("give an IPv4 or IPv6 address of this machine, or 0.0.0.0 or :: for all it has."))
+        raise ValueError(
+            _(
+                "give an IPv4 or IPv6 address of this machine; 0.0.0.0 is every IPv4 address it has, :: every IPv6 "
+                "address."
+            )
+        )
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         found = found.ipv4_mapped
     if found.is_multicast or found == _BROADCAST:
         raise ValueError(_("give the address of one machine: nobody can connect to a multicast or broadcast address."))
+    if isinstance(found, ipaddress.IPv6Address) and found.is_link_local:
+        raise ValueError(_("give an address that is not link-local: fe80:: means another host on each interface."))
     return str(found)
 
 

@@ -17,6 +17,7 @@ from seg_console.config import running
 from seg_console.config.pending import ensure_initial
 from seg_console.delivery import status
 from seg_console.gateway.running import listener_place
+from seg_console.gateway.views.listening import listening_now
 from seg_console.mail import tracking
 from seg_console.mail.summary import mail_summary
 from seg_console.monitor.setup import Setup, setup_of
@@ -50,6 +51,7 @@ def overview(request: ConsoleRequest) -> HttpResponse:
         "now": now,
         "running_number": current.number,
         "smtp_address": current.value(listener_place),
+        "listening": listening_now(now),
         "queue": status.queue_totals(),
         "summary": mail_summary(now - TIME_RANGES[chosen][1]),
         "ranges": [(key, label) for key, (label, _span) in TIME_RANGES.items()],

@@ -95,7 +95,9 @@ def test_the_listener_is_moved_and_the_page_says_where_it_is(
         page.get_by_label(_("IP Address"), exact=True).fill("mail.example")
         page.get_by_label(_("TCP Port"), exact=True).fill("65536")
         page.get_by_role("button", name=_("Submit"), exact=True).click()
-        no_address = _("give an IPv4 or IPv6 address of this machine, or 0.0.0.0 or :: for all it has.")
+        no_address = _(
+            "give an IPv4 or IPv6 address of this machine; 0.0.0.0 is every IPv4 address it has, :: every IPv6 address."
+        )
         expect(page.get_by_text(no_address)).to_be_visible()
         expect(page.get_by_text(_("give %(le)s or less.") % {"le": 65535})).to_be_visible()
         page.get_by_label(_("IP Address"), exact=True).fill("0.0.0.0")

@@ -32,6 +32,7 @@ pytestmark = [
 ]
 SHOW = "/network/listeners/"
 OVERVIEW = "/security-services/overview/"
+FIRST_PAGE = "/monitor/overview/"
 FORM = {
     "max_message_size": "2048",
     "max_recipients": "7",
@@ -39,11 +40,14 @@ FORM = {
     "max_connections_per_client": "3",
     "bare_line_ends": "clean",
 }
-NO_ADDRESS = "give an IPv4 or IPv6 address of this machine, or 0.0.0.0 or :: for all it has."
+NO_ADDRESS = (
+    "give an IPv4 or IPv6 address of this machine; 0.0.0.0 is every IPv4 address it has, :: every IPv6 address."
+)
 MANY = "give the address of one machine: nobody can connect to a multicast or broadcast address."
 BAD = [
     ("address", "mail.example", NO_ADDRESS),
     ("address", "224.0.0.1", MANY),
+    ("address", "fe80::1", "give an address that is not link-local: fe80:: means another host on each interface."),
     ("address", "1" * 46, "give at most 45 characters."),
     ("port", 0, "give 1 or more."),
     ("port", 65_536, "give 65535 or less."),
@@ -175,7 +179,7 @@ def test_a_listener_that_says_nothing_any_more_is_missed(client: Client, page: s
     assert '<span class="state bad">Not seen lately</span><div class="muted">Last seen: ' in content
 
 
-@pytest.mark.parametrize("page", [SHOW, OVERVIEW])
+@pytest.mark.parametrize("page", [SHOW, OVERVIEW, FIRST_PAGE])
 @pytest.mark.parametrize(
     ("language", "reason", "words"),
     [

@@ -92,7 +92,7 @@ def test_an_address_is_kept_in_its_plain_spelling(given: str, kept: str) -> None
     "given", ["mail.example", "localhost", "192.0.2.1:25", "192.0.2", "[::1]", "fe80::1%eth0", " ", "192.0.2.0/24"]
 )
 def test_what_is_no_address_is_refused(given: str) -> None:
-    with pytest.raises(ValueError, match=r"^give an IPv4 or IPv6 address of this machine, or 0\.0\.0\.0 or ::"):
+    with pytest.raises(ValueError, match=r"^give an IPv4 or IPv6 address of this machine; 0\.0\.0\.0 is every"):
         check_listener_address(given)
 
 
@@ -100,6 +100,11 @@ def test_what_is_no_address_is_refused(given: str) -> None:
 def test_an_address_of_many_machines_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match=r"^give the address of one machine: "):
         check_listener_address(given)
+
+
+def test_an_address_that_needs_an_interface_beside_it_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^give an address that is not link-local"):
+        check_listener_address("fe80::1")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ class ListenerForm(forms.Form):
         default = of_environment()
         self.fields["address"].help_text = _(
             "An address of this machine, which only programs on it reach if it is 127.0.0.1 or ::1. Any other can be "
-            "reached from the network; 0.0.0.0 or :: is every one. Empty: %(default)s, from SEG_SMTP_HOST."
+            "reached from the network; 0.0.0.0 is every IPv4 address, :: every IPv6 address. Empty: %(default)s, from "
+            "SEG_SMTP_HOST."
         ) % {"default": default.host}
         self.fields["port"].help_text = _(
             "1 to 65535. Mail servers connect to 25, for which the listener needs a right. Empty: %(default)d, from "
