@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.contrib.auth.password_validation import (
     CommonPasswordValidator,
@@ -31,6 +32,9 @@ LEAST_STRENGTH = 2
 # A longer passphrase is judged by its beginning: many substitutes (@ for a) cost zxcvbn seconds in a long one.
 LONGEST_JUDGED = 32
 GENERATED_BYTES = 12  # 16 characters, 96 bits
+# Shorter parts of names stand in many words.
+SHORTEST_NAME = 3
+LEAST_BESIDE_NAMES = 6
 
 _PATTERNS = {
     "sequence": _("It holds a sequence like abc or 6543. Add a word or two that nobody expects."),
@@ -105,11 +109,27 @@ class SimilarityValidator(UserAttributeSimilarityValidator):
     def __init__(self) -> None:
         super().__init__(user_attributes=("username", "full_name"))
 
+    def validate(self, password: str, user: Any = None) -> None:
+        super().validate(password, user)
+        # Django's measure of likeness is diluted by whatever stands around a short name.
+        if user and _is_little_more_than_names(password, [user.username, *user.full_name.split()]):
+            raise ValidationError(
+                _now("This passphrase is little more than the user's own names."), "password_of_names"
+            )
+
     def get_error_message(self) -> str:
         return _now("This passphrase is too similar to the %(verbose_name)s.")
 
     def get_help_text(self) -> str:
         return _now("Not similar to the user's names.")
+
+
+def _is_little_more_than_names(password: str, names: Iterable[str]) -> bool:
+    """Whether fewer than LEAST_BESIDE_NAMES letters and digits are left of it without the names that are in it."""
+    whole = rest = password.casefold()
+    for name in sorted(map(str.casefold, names), key=len, reverse=True):
+        rest = rest.replace(name, "") if len(name) >= SHORTEST_NAME else rest
+    return rest != whole and sum(map(str.isalnum, rest)) < LEAST_BESIDE_NAMES
 
 
 class CommonValidator(CommonPasswordValidator):

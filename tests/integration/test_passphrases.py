@@ -61,6 +61,22 @@ def test_one_like_the_users_own_names_is_refused() -> None:
     assert "This passphrase is too similar to the full name." in found
 
 
+@pytest.mark.parametrize(
+    ("username", "passphrase"),
+    [("admin", "admin-admin1"), ("admin", "Admin2026!"), ("z13", "Z13-z13-z13"), ("rolex", "rolex-rolex1")],
+)
+def test_one_that_is_little_more_than_a_short_name_is_refused(username: str, passphrase: str) -> None:
+    settings()
+    found = refusals(passphrase, username=username, full_name="")
+    assert "This passphrase is little more than the user's own names." in found
+
+
+def test_a_name_may_stand_in_a_longer_one() -> None:
+    settings()
+    assert refusals("admiring lantern 47 admin", username="admin", full_name="") == []
+    assert refusals("channel lantern 47", username="ann", full_name="Ann Li") == []
+
+
 def test_the_shortest_length_is_the_committed_one() -> None:
     settings(minimum_length=20)
     assert refusals("correct horse 9") == ["This passphrase is too short: it must have at least 20 characters."]
