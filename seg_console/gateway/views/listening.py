@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from seg_console.delivery.heartbeat import Unanswered
 from seg_console.gateway import whereabouts
-from seg_console.gateway.place import Reason, sentence
+from seg_console.gateway.place import Place, Reason, Trouble, sentence
 from seg_console.gateway.whereabouts import TELL_EVERY, Whereabouts
 from seg_console.ui import times
 
@@ -41,8 +41,8 @@ def listening_now(now: datetime) -> Listening:
     if not present:
         last = _("Last seen: %(time)s") % {"time": times.status_time(said[0].at)}
         return Listening(css_class="bad", word=_("Not seen lately"), detail=last)
-    warnings = dict.fromkeys(_warning(each) for each in present if each.trouble)
-    return Listening(places=_places(present), warnings=tuple(filter(None, warnings)))
+    warnings = dict.fromkeys(_warning(each.place, each.trouble) for each in present if each.trouble)
+    return Listening(places=_places(present), warnings=tuple(warnings))
 
 
 def _places(present: Sequence[Whereabouts]) -> tuple[str, ...]:
@@ -55,11 +55,8 @@ def _places(present: Sequence[Whereabouts]) -> tuple[str, ...]:
     )
 
 
-def _warning(where: Whereabouts) -> str:
-    trouble = where.trouble
-    if trouble is None:
-        return ""
-    words = {"committed": trouble.committed, "place": where.place, "reason": sentence(trouble)}
+def _warning(place: Place, trouble: Trouble) -> str:
+    words = {"committed": trouble.committed, "place": place, "reason": sentence(trouble)}
     if trouble.reason is Reason.ORDERED:
         return _("The listener listens on %(place)s, not on %(committed)s as committed. %(reason)s") % words
     words["n"] = int(TELL_EVERY.total_seconds())
