@@ -67,14 +67,26 @@ class RecipientRate:
     period_s: int
 
 
+class Conversion(StrEnum):
+    """What becomes of 8-bit content at a server that does not offer 8BITMIME (RFC 6152): nothing here converts it."""
+
+    AS_IS = "as_is"  # sent as it is, as other gateways do
+    BOUNCE = "bounce"
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What applies to one destination now: connections, TLS, addresses. `rate`: None for no limit."""
+    """What applies to one destination now: connections, TLS, addresses. `rate`: None for no limit.
+
+    `recipients_per_transaction`: the most that one MAIL FROM is followed by.
+    """
 
     limits: Limits
     tls: TlsDemand
     ip: IpPreference = IpPreference.IPV4_PREFERRED
     rate: RecipientRate | None = None
+    recipients_per_transaction: int = 50
+    conversion: Conversion = Conversion.AS_IS
 
 
 @dataclass(frozen=True, slots=True)
