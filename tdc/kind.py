@@ -15,7 +15,7 @@ from seg_console.delivery.running import client_certificate, controls
 from seg_console.delivery.tls import TlsDemand, TlsMode
 from seg_console.mail.headers import read_headers
 from tdc.journal import JournalReport, journal_copy, outer_message_id
-from tdc.rules import LEAST_CONNECTIONS, RULES
+from tdc.rules import LEAST_CONNECTIONS, LIFE_S, RULES
 from tdc.running import connector
 
 NAME: Final = "tdc"
@@ -31,10 +31,18 @@ class ConnectorKind:
     queue = "tdc"
     bounces = False
     wants_envelope = True
-    # Short: a copy that waits longer than its life for an answer is lost anyway (TDC reference 6).
+    # Whatever is waited for, a copy waits as long as it has life left, and no longer (TDC reference 6).
     timeouts = Timeouts(
-        dial_s=30.0, connect_s=10.0, greeting_s=15.0, command_s=30.0, content_s=60.0, transaction_s=90.0, close_s=2.0
+        connect_s=10.0,
+        dial_s=LIFE_S,
+        greeting_s=LIFE_S,
+        command_s=LIFE_S,
+        data_s=LIFE_S,
+        block_s=LIFE_S,
+        dot_s=LIFE_S,
+        transaction_s=LIFE_S,
     )
+    waits_end_with_life = True
     probe_wait_s = (10, 15)
 
     def shown_as(self, domain: str) -> str:

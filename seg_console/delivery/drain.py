@@ -46,7 +46,8 @@ except ImportError:  # no wheel for this platform; the standard loop does the sa
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-# After this a destination gives way, is announced again and the drain ends; configuration and code are then fresh.
+# After this a destination gives way to a fresh start under the configuration then: it opens no further connection,
+# those that are there carry what they may, and it is announced again. A drain that is so old takes on nothing new.
 RUN_S: Final = 20.0
 # How long a drain that should end waits for a slow transaction before it takes on other work meanwhile.
 GRACE_S: Final = 10.0
@@ -145,13 +146,13 @@ class Drain:
         stop_at: float | None = None
         while True:
             if self._told_to_stop or self._stopping():
-                self._wind_up(older_than=0.0)
+                self._wind_up()
                 stop_at = stop_at or self._loop.time() + STOP_S
             elif self._adopting:
                 await self._open_all(await self._board.take(MOST_LANES - len(self._lanes)))
             if not self._lanes or (stop_at and self._loop.time() > stop_at):
                 return
-            self._wind_up(older_than=RUN_S)
+            self._give_way()
             tasks = [task for _, task, _ in self._lanes.values()]
             await asyncio.wait([*tasks, keeper], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
             if keeper.done():
@@ -164,10 +165,15 @@ class Drain:
         elapsed = self._loop.time() - self._started
         return elapsed < RUN_S or elapsed > RUN_S + GRACE_S
 
-    def _wind_up(self, *, older_than: float) -> None:
-        for lane, _, since in self._lanes.values():
-            if not lane.stopping and self._loop.time() - since >= older_than:
+    def _wind_up(self) -> None:
+        for lane, _, _ in self._lanes.values():
+            if not lane.stopping:
                 lane.wind_up()
+
+    def _give_way(self) -> None:
+        for lane, _, since in self._lanes.values():
+            if self._loop.time() - since >= RUN_S:
+                lane.give_way()
 
     async def _open_all(self, destinations: Iterable[Destination]) -> None:
         fresh = [each for each in dict.fromkeys(destinations) if each not in self._lanes]

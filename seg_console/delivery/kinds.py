@@ -25,16 +25,28 @@ class Destination(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `dial_s` bounds all addresses of one connection together, `transaction_s` runs from MAIL FROM to the
-    reply after the final dot. The defaults follow RFC 5321 4.5.3.2 where waiting long costs only time."""
+    """Seconds to wait, each for one thing; the defaults are those of RFC 5321 4.5.3.2.
 
-    dial_s: float = 120.0
+    `greeting_s` waits for the greeting, `command_s` for the reply to EHLO, STARTTLS, MAIL and each RCPT and for the TLS
+    handshake, `block_s` until more of the content is taken. Ours are `connect_s`; `dial_s`, after which no further
+    address of the same destination is tried; `transaction_s` from MAIL to the reply after the final dot; `close_s` for
+    the server to answer QUIT and close.
+    """
+
     connect_s: float = 30.0
-    greeting_s: float = 60.0
+    dial_s: float = 600.0
+    greeting_s: float = 300.0
     command_s: float = 300.0
-    content_s: float = 600.0
-    transaction_s: float = 1200.0
+    data_s: float = 120.0
+    block_s: float = 180.0
+    dot_s: float = 600.0
+    transaction_s: float = 3600.0
     close_s: float = 2.0
+
+    @property
+    def longest_s(self) -> float:
+        """The longest that one message may take on its own, dialling included."""
+        return self.dial_s + self.connect_s + self.greeting_s + 3 * self.command_s + self.transaction_s + self.close_s
 
 
 class IpPreference(StrEnum):
@@ -138,6 +150,10 @@ class DeliveryKind(Protocol):
 
     @property
     def timeouts(self) -> Timeouts: ...
+
+    @property
+    def waits_end_with_life(self) -> bool:
+        """Whether no wait outlasts the life of the message in hand."""
 
     @property
     def probe_wait_s(self) -> tuple[int, int]:

@@ -5,6 +5,9 @@ hands out what comes next.
 
 A failed connect is charged to the one message that was assigned to that connection; messages that wait keep their
 attempts. Therefore only the first connection dials with a message in hand, and others pick theirs up once connected.
+
+A message with many recipients goes out in several transactions, each stored before the next begins. They go on as long
+as each brings something about: what a server refuses only because it has enough for now is asked again at once.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import asyncio
 import logging
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -22,7 +26,7 @@ from seg_console.delivery.connections import Limits, Load, plan
 from seg_console.delivery.hosts import News
 from seg_console.delivery.kinds import Claimed, DeliveryKind, Destination, IpPreference, Terms
 from seg_console.delivery.nexthop import LookupFailed, NextHop
-from seg_console.delivery.outcome import Failure, Outcome, Stage, expired
+from seg_console.delivery.outcome import Failure, Outcome, Stage, expired, told, too_many_recipients
 from seg_console.delivery.rules import RetryRules, is_final
 from seg_console.delivery.session import (
     Address,
@@ -31,6 +35,7 @@ from seg_console.delivery.session import (
     DialError,
     Discard,
     Envelope,
+    Sent,
     Session,
     dial,
 )
@@ -51,6 +56,9 @@ MOST_CONNECTIONS: Final = 50
 FIRST_CLAIM: Final = 10
 MOST_JUDGED: Final = 100
 MOST_BACKLOG: Final = 100_000
+# A connection that is so old takes no further message: a server that answers a character a second would keep it for
+# hours, under the configuration of long ago.
+LONGEST_CONNECTION_S: Final = 900.0
 
 
 class Office(Protocol):
@@ -82,7 +90,7 @@ class Office(Protocol):
 
 
 class Lane:
-    """One destination. `run` ends when nothing is left to do, the host is down, or `wind_up` was called."""
+    """One destination. `run` ends when nothing is left to do, the host is down, or `wind_up` or `give_way` was said."""
 
     def __init__(
         self,
@@ -105,7 +113,11 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._in_hand: dict[int, Claimed] = {}
+        # Of a message that goes on: what was said to recipients that have to wait, by delivery and RID.
+        self._put_off: dict[int, dict[int, Outcome]] = {}
+        self._spare: set[asyncio.Task[None]] = set()  # dialling without a message
         self._open = 0
+        self._closing = 0
         self._dialling = 0
         self._established = 0
         self._slots = 0
@@ -114,6 +126,7 @@ class Lane:
         self._broken = 0
         self._cap = MOST_CONNECTIONS
         self._stopping = False
+        self._giving_way = False
         self._down = False
         self._verdict: Outcome | None = None
         self._backlog = 0
@@ -156,7 +169,7 @@ class Lane:
     def appetite(self, now: float, *, by_the_way: bool) -> int:
         """How many rows to claim now, 0 for none. `now` is the loop's clock. `by_the_way`: a transaction takes place
         anyway; for its own sake it is worth it only when connections are about to run out of work."""
-        if self.stopping or (self.dry and now < self._look_at):
+        if self.stopping or (self.dry and now < self._look_at) or (self._giving_way and not self._open):
             return 0
         if not by_the_way and len(self._ready) > self._open // 4:
             return 0
@@ -207,6 +220,12 @@ class Lane:
         self._close_idle(len(self._idle))
         self._wake.set()
 
+    def give_way(self) -> None:
+        """Open no further connection: those that are there carry as many messages as they may, however slow their
+        server is, and a dial that waits for a greeting goes on waiting."""
+        self._giving_way = True
+        self._wake.set()
+
     def cancel(self) -> None:
         """Break off: leases of what is in hand run out, and the rows are queued again."""
         for task in self._tasks:
@@ -239,14 +258,17 @@ class Lane:
     @property
     def _limits(self) -> Limits:
         limits = self.terms.limits
-        most = min(limits.most, max(self._cap, 1), MOST_CONNECTIONS)
+        # One that is being closed is still one for the server.
+        most = min(limits.most - self._closing, max(self._cap, 1), MOST_CONNECTIONS)
         if self._alone:
-            return Limits(1, 1, limits.messages_per_connection)
+            return Limits(1, 1 - min(self._closing, 1), limits.messages_per_connection)
         return Limits(min(limits.least, most), most, limits.messages_per_connection)
 
     def _finished(self) -> bool:
         if self.stopping:
             return not self._in_hand and not self._ready
+        if self._giving_way and not self._open:
+            return True
         now = asyncio.get_running_loop().time()
         quiet = self._dry_since is not None and now - self._dry_since >= (QUIET_S if self._established else 0)
         return quiet and not self._ready and not self._in_hand
@@ -255,12 +277,12 @@ class Lane:
         if self._verdict is not None:
             self._judge_ready(self._verdict)
             return
-        if self.stopping:
+        if self.stopping or self._giving_way:
             return
         load = Load(
             waiting=len(self._ready) + (min(self._backlog, MOST_BACKLOG) if self._ready else 0),
             in_flight=len(self._in_hand),
-            open=self._open,
+            open=self._open - self._closing,
             idle=len(self._idle),
             dialling=self._dialling,
         )
@@ -281,9 +303,13 @@ class Lane:
                 return
             self._open += 1
             self._dialling += 1
-            task = asyncio.create_task(self._connection(self._pilot()))
+            pilot = self._pilot()
+            task = asyncio.create_task(self._connection(pilot))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            if pilot is None:
+                self._spare.add(task)
+                task.add_done_callback(self._spare.discard)
 
     def _pilot(self) -> Claimed | None:
         """The message that pays if the first connection fails."""
@@ -313,6 +339,8 @@ class Lane:
             self._office.release(self._ready.popleft())
 
     async def _end(self) -> None:
+        for task in list(self._spare):
+            task.cancel()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
         self._release_ready()
@@ -323,24 +351,33 @@ class Lane:
     # --- one connection ---
 
     async def _connection(self, pilot: Claimed | None) -> None:
-        session: Conversation | None = None
-        dcid = 0
         try:
             session, dcid = await self._dial(pilot)
-            if session is not None:
+            if session is None:
+                return
+            try:
                 await self._serve(session, dcid, pilot)
+            finally:
+                await self._hang_up(session, dcid)
         except Exception:
             # A fault of ours: whatever was in hand is freed when its lease is over.
             logger.exception("connection failed", extra={"action": "connection_failed"})
             self._fault()
         finally:
             self._open -= 1
-            if session is not None:
-                self._established -= 1
-                session.abort() if self._cancelling() else await session.close()
-                if dcid:
-                    self._office.note(events.DeliveryConnectionClosed(at=timezone.now(), dcid=dcid))
             self._wake.set()
+
+    async def _hang_up(self, session: Conversation, dcid: int) -> None:
+        """It carries nothing more, but it counts until the server has let go of it too."""
+        self._established -= 1
+        self._closing += 1
+        self._wake.set()
+        try:
+            session.abort() if self._cancelling() else await session.close()
+        finally:
+            self._closing -= 1
+            if dcid:
+                self._office.note(events.DeliveryConnectionClosed(at=timezone.now(), dcid=dcid))
 
     @staticmethod
     def _cancelling() -> bool:
@@ -354,11 +391,13 @@ class Lane:
 
     async def _dial(self, pilot: Claimed | None) -> tuple[Conversation | None, int]:
         try:
-            found = await self._connect(quiet=pilot is None)
+            found = await self._connect(pilot)
         finally:
             self._dialling -= 1
             if pilot is not None:
                 self._piloting = False
+            elif (task := asyncio.current_task()) is not None:
+                self._spare.discard(task)
         if isinstance(found, _Unreachable):
             await self._unreachable(found, pilot)
             return None, 0
@@ -369,12 +408,12 @@ class Lane:
             self._office.tell(News(self.destination, up=True, at=timezone.now()))
         return session, dcid
 
-    async def _connect(self, *, quiet: bool) -> tuple[Conversation, int] | _Unreachable:
-        """`quiet`: a failed lookup is told by the connection that has a message in hand, not by each."""
+    async def _connect(self, pilot: Claimed | None) -> tuple[Conversation, int] | _Unreachable:
         try:
             hop = await self._office.next_hop(self.destination.domain, self.terms.ip)
         except LookupFailed as failure:
-            if not quiet:
+            # A failed lookup is told by the connection that has a message in hand, not by each.
+            if pilot is not None:
                 self._office.note(_dns_event(failure))
             return _Unreachable(failure.outcome)
         if hop.discard:
@@ -382,18 +421,29 @@ class Lane:
         tried = _Unreachable(
             Outcome(Failure.NETWORK, Stage.CONNECT, 0, ("timeout",), "timeout", "connection timed out")
         )
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.kind.timeouts.dial_s):
-                for address in hop.addresses:
-                    result = await self._connect_to(address)
-                    if not isinstance(result, _Unreachable):
-                        return result
-                    tried = result
-                    if tried.outcome.failure is Failure.TLS and is_final(self._rules, tried.outcome):
-                        break
+        clock = asyncio.get_running_loop().time
+        until, began = self._until(pilot), clock()
+        for place, address in enumerate(hop.addresses):
+            if clock() - began > self.kind.timeouts.dial_s:
+                break
+            # One address that is silent leaves the others their share of the time.
+            share = None if until is None else clock() + (until - clock()) / (len(hop.addresses) - place)
+            result = await self._connect_to(address, share)
+            if not isinstance(result, _Unreachable):
+                return result
+            tried = result
+            if tried.outcome.failure is Failure.TLS and is_final(self._rules, tried.outcome):
+                break
         return tried
 
-    async def _connect_to(self, address: Address) -> tuple[Conversation, int] | _Unreachable:
+    def _until(self, claimed: Claimed | None) -> float | None:
+        """The loop's time that no wait for this message outlasts."""
+        if claimed is None or not self.kind.waits_end_with_life:
+            return None
+        left = claimed.expires_at - timezone.now()
+        return asyncio.get_running_loop().time() + left.total_seconds()
+
+    async def _connect_to(self, address: Address, until: float | None) -> tuple[Conversation, int] | _Unreachable:
         dcid = await self._office.next_dcid()
         domain = self.destination.domain.strip("[]")
         try:
@@ -403,6 +453,7 @@ class Lane:
                 tls=self.terms.tls,
                 server_name=address.name or domain,
                 timeouts=self.kind.timeouts,
+                until=until,
             )
         except DialError as error:
             self._office.note(*self._failure_events(address, dcid, error))
@@ -442,23 +493,30 @@ class Lane:
 
     # --- messages on a connection ---
 
-    async def _serve(self, session: Conversation, dcid: int, first: Claimed | None) -> None:
-        sent = 0
-        claimed = first
-        while sent < self.terms.limits.messages_per_connection and session.usable:
+    async def _serve(self, session: Conversation, dcid: int, claimed: Claimed | None) -> None:
+        """As many transactions as a connection may carry; what is left of a message goes on over another one."""
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + LONGEST_CONNECTION_S
+        for _ in range(self.terms.limits.messages_per_connection):
+            if not session.usable or clock() > ends_at:
+                break
             claimed = claimed or await self._next()
             if claimed is None:
                 return
-            try:
-                await self._deliver(session, dcid, claimed)
-            except ConnectionGone:
-                self._in_hand.pop(claimed.id, None)
-                self._ready.appendleft(claimed)
-                return
-            sent += 1
-            claimed = None
-        if not session.usable:
-            self._note_broken()
+            claimed = await self._transact(session, dcid, claimed)
+        if claimed is not None:
+            self._put_back(claimed)
+
+    def _put_back(self, claimed: Claimed) -> None:
+        """Untried so far: the next connection takes it, or nobody when no more are made."""
+        self._in_hand.pop(claimed.id, None)
+        if self.stopping:
+            self._put_off.pop(claimed.id, None)
+            self._office.release(claimed)
+        else:
+            self._ready.appendleft(claimed)
+            self._hand_out()
+        self._wake.set()
 
     async def _next(self) -> Claimed | None:
         """The next message, waiting for one if need be; None when the connection is no longer wanted."""
@@ -475,29 +533,75 @@ class Lane:
             with suppress(ValueError):
                 self._idle.remove(waiter)
 
-    async def _deliver(self, session: Conversation, dcid: int, claimed: Claimed) -> None:
-        now = timezone.now()
-        if claimed.expires_at <= now:
+    async def _transact(self, session: Conversation, dcid: int, claimed: Claimed) -> Claimed | None:
+        """One transaction of a message. Returns what goes on in another one, None when the attempt has ended."""
+        if claimed.expires_at <= timezone.now():
             await self._store(claimed, (expired(),) * len(claimed.recipients))
-            return
+            return None
         if claimed.content is None:
             gone = Outcome(Failure.INTERNAL, Stage.MAIL, 0, ("message body is gone",))
             await self._store(claimed, (gone,) * len(claimed.recipients))
-            return
-        result = await session.send(self._envelope(claimed, now))
-        if session.usable:
-            self._broken = 0
+            return None
+        part = self._part(claimed)
+        try:
+            result = await self._send(session, claimed, [address for _, address in part])
+        except ConnectionGone:
+            return claimed
+        rids = tuple(rid for rid, _ in part)
+        outcomes = self._judge(claimed, dict(zip(rids, result.outcomes, strict=True)), is_usable=session.usable)
         found = _Unreachable(result.outcomes[0], dcid=dcid, address=session.address, local_ip=session.local_ip)
-        await self._store(claimed, result.outcomes, found=found, session=session, started=result.started)
+        transaction = rids if result.started else ()
+        left = tuple(pair for pair, outcome in zip(claimed.recipients, outcomes, strict=True) if outcome is None)
+        await self._store(claimed, outcomes, found=found, session=session, transaction=transaction)
+        return self._hold(replace(claimed, recipients=left)) if left else None
 
-    def _envelope(self, claimed: Claimed, now: datetime) -> Envelope:
-        content = self.kind.content(claimed, now)
-        return Envelope(
-            sender=self.kind.sender(claimed),
-            recipients=tuple(address for _, address in claimed.recipients),
-            content=content,
-            eight_bit=not content.isascii(),
-        )
+    def _part(self, claimed: Claimed) -> tuple[tuple[int, str], ...]:
+        """The recipients of the next transaction."""
+        put_off = self._put_off.get(claimed.id, {})
+        unheard = [pair for pair in claimed.recipients if pair[0] not in put_off]
+        return tuple(unheard[: self.terms.recipients_per_transaction])
+
+    async def _send(self, session: Conversation, claimed: Claimed, recipients: list[str]) -> Sent:
+        """Raises ConnectionGone. A message that cannot be made or sent for a fault of ours takes no other one along."""
+        try:
+            content = self.kind.content(claimed, timezone.now())
+            envelope = Envelope(
+                sender=self.kind.sender(claimed),
+                recipients=tuple(recipients),
+                content=content,
+                eight_bit=not content.isascii(),
+                conversion=self.terms.conversion,
+            )
+            return await session.send(envelope, until=self._until(claimed))
+        except ConnectionGone:
+            raise
+        except Exception as error:
+            logger.exception("MID %s could not be sent", claimed.mid, extra={"action": "message_failed"})
+            session.abort()
+            failed = Outcome(Failure.INTERNAL, Stage.MAIL, 0, told(f"internal error: {type(error).__name__}"))
+            return Sent((failed,) * len(recipients), started=False)
+
+    def _judge(self, claimed: Claimed, said: dict[int, Outcome], *, is_usable: bool) -> tuple[Outcome | None, ...]:
+        """An outcome for every recipient; None for those that go on in another transaction of this attempt.
+
+        `said`: what became of the recipients of the last one, by RID. As long as a transaction decides about anybody,
+        the next one follows, and takes those along that the server had no room for; a server that decides nothing
+        more is left alone until the next attempt.
+        """
+        verdicts = {rid: each for rid, each in said.items() if each.delivered or is_final(self._rules, each)}
+        if verdicts or is_usable:
+            self._broken = 0
+        else:
+            self._note_broken()
+        put_off = self._put_off.pop(claimed.id, {}) | {rid: each for rid, each in said.items() if rid not in verdicts}
+        if verdicts:
+            put_off = {rid: each for rid, each in put_off.items() if not too_many_recipients(each)}
+        rids = [rid for rid, _ in claimed.recipients]
+        if verdicts and any(rid not in verdicts and rid not in put_off for rid in rids):
+            self._put_off[claimed.id] = put_off
+            return tuple(verdicts.get(rid) for rid in rids)
+        unasked = next(iter(said.values()))
+        return tuple(verdicts.get(rid) or put_off.get(rid, unasked) for rid in rids)
 
     def _note_broken(self) -> None:
         self._broken += 1
@@ -507,18 +611,18 @@ class Lane:
     async def _store(
         self,
         claimed: Claimed,
-        outcomes: tuple[Outcome, ...],
+        outcomes: tuple[Outcome | None, ...],
         *,
         found: _Unreachable | None = None,
         session: Conversation | None = None,
-        started: bool = False,
+        transaction: tuple[int, ...] = (),
     ) -> None:
         address = found.address if found else None
         attempted = Attempted(
             claimed=claimed,
             outcomes=outcomes,
             at=timezone.now(),
-            started=started,
+            transaction=transaction,
             dcid=found.dcid if found else 0,
             local_ip=found.local_ip if found else "",
             remote_ip=address.ip if address else "",

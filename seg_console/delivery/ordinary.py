@@ -38,6 +38,7 @@ class OrdinaryKind:
     bounces = True
     wants_envelope = False
     timeouts = Timeouts()
+    waits_end_with_life = False
     probe_wait_s = (60, 900)
 
     def shown_as(self, domain: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from seg_console.mail.lines import visible
 
 
 class Failure(StrEnum):
@@ -95,10 +98,33 @@ WORDING = {
 }
 
 
-def reply(stage: Stage, code: int, message: str) -> Outcome:
-    """The outcome that a server's reply stands for: 2xx is success, anything else a REPLY failure."""
-    lines = tuple(message.split("\n"))
-    return Outcome(None if 200 <= code < 300 else Failure.REPLY, stage, code, lines)
+# Characters of a reply, or of what stands in for one, that are kept: rows, log lines, pages and reports hold them.
+LONGEST_TEXT: Final = 1_000
+
+
+def told(text: str) -> tuple[str, ...]:
+    """What somebody else said as lines that can be printed and stored, LONGEST_TEXT characters of it.
+
+    The octets of a server become text in replies.py; here they are cut, and texts of libraries go the same way.
+    """
+    kept: list[str] = []
+    room = LONGEST_TEXT
+    for line in text[: 4 * LONGEST_TEXT].split("\n"):
+        shown = visible(line)[:room]
+        kept.append(shown)
+        room -= len(shown) + 1
+        if room <= 0:
+            break
+    return tuple(kept)
+
+
+def too_many_recipients(outcome: Outcome) -> bool:
+    """Whether the recipient was refused only because the transaction has enough of them (RFC 5321 4.5.3.1.10)."""
+    if outcome.failure is not Failure.REPLY or outcome.stage is not Stage.RCPT:
+        return False
+    return (outcome.code == 452 and outcome.enhanced[1:] in {"", ".5.3"}) or (
+        outcome.code == 552 and outcome.enhanced[1:] == ".5.3"
+    )
 
 
 def expired() -> Outcome:

@@ -1,43 +1,121 @@
-"""The message path of a connection: many commands may be on their way before the first reply is read.
+"""The replies of a server: any octets behind a code become text that can be printed and stored, here and only here.
 
-The SMTP library dials, greets and encrypts, and hands the transport over here. Its own reader keeps one reply at a
-time and drops what comes early, so it cannot pipeline (RFC 2920); without that every message costs two more round
-trips, and a system call or two for each, which is a third of what a worker does.
+The SMTP library greets, says EHLO and encrypts; how replies are read is ours from the first octet on. Its own reader
+keeps one reply at a time and drops what comes early, so it cannot pipeline (RFC 2920); without that every message costs
+two more round trips, and a system call or two for each, which is a third of what a worker does. And it takes a blank
+line, a long line or another charset for the end of the conversation.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
+from typing import Final, cast
 
-from aiosmtplib.errors import SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib.errors import SMTPReadTimeoutError, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 
-# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more, nobody sends this much.
-_LONGEST_REPLY = 65_536
+from seg_console.mail.lines import visible
+
+# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind these is read and forgotten.
+LONGEST_LINE: Final = 65_536
+MOST_LINES: Final = 1_000
+# Nobody has this much to say: a stream without an end.
+LONGEST_REPLY: Final = 1_048_576
 
 
-class Replies(asyncio.Protocol):
-    """Takes over `transport`; replies are read in order, each once."""
+def text_of(octets: bytes) -> str:
+    r"""What a server said as text: UTF-8 where it is that, every other octet and all control characters escaped.
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._buffer = bytearray()
+    `b"Empf\xe4nger"` becomes `Empf\xe4nger` spelled out: no table tells which charset it was.
+    """
+    return visible(octets.decode("utf-8", "backslashreplace"))
+
+
+class ReplyReader:
+    """Octets in, replies out; pure. `fault` says what was no reply: after it nothing can be trusted to be the answer
+    to what was asked, and nothing more is read."""
+
+    def __init__(self) -> None:
+        self.fault = ""
+        self._line = bytearray()
         self._lines: list[str] = []
+        self._octets = 0
+
+    def feed(self, data: bytes) -> list[SMTPResponse]:
+        """The replies that are complete with these octets."""
+        replies: list[SMTPResponse] = []
+        start = 0
+        while not self.fault and start < len(data):
+            end = data.find(b"\n", start)
+            self._line += data[start : end if end >= 0 else len(data)][: LONGEST_LINE - len(self._line)]
+            self._octets += (end if end >= 0 else len(data)) - start
+            if end < 0:
+                break
+            start = end + 1
+            reply = self._take_line(bytes(self._line).rstrip(b"\r"))
+            self._line.clear()
+            if reply is not None:
+                replies.append(reply)
+                self._octets = 0
+        if self._octets > LONGEST_REPLY:
+            self.fault = self.fault or "Response too long"
+        return replies
+
+    @property
+    def is_in_the_middle(self) -> bool:
+        """Whether a reply has begun and not ended."""
+        return bool(self._line.strip() or self._lines)
+
+    def _take_line(self, line: bytes) -> SMTPResponse | None:
+        """`250-text` goes on, `250 text` and a bare `250` end the reply (RFC 5321 4.2.1). A blank line is nothing:
+        some servers put one between their replies."""
+        if not line.strip():
+            return None
+        if not (line[:3].isdigit() and line[3:4] in {b"", b" ", b"-"}):
+            self.fault = f"Malformed SMTP response line: {text_of(line[:LONGEST_LINE])}"
+            return None
+        if len(self._lines) < MOST_LINES:
+            self._lines.append(text_of(line[4:].strip()))
+        if line[3:4] == b"-":
+            return None
+        reply = SMTPResponse(int(line[:3]), "\n".join(self._lines))
+        self._lines = []
+        return reply
+
+
+class Replies(SMTPProtocol):
+    """The library's protocol with a reader of its own: replies are read in order, each once, however many commands
+    are on their way."""
+
+    def __init__(self) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._reader = ReplyReader()
         self._arrived: deque[SMTPResponse] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
-        transport.set_protocol(self)
+        self._securing = False
 
     @property
     def is_connected(self) -> bool:
-        return self._error is None and not self._transport.is_closing()
+        return self._error is None and super().is_connected
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether the server has said something that nobody asked for, as a 421 before it closes."""
+        return bool(self._arrived) or self._reader.is_in_the_middle
 
     def send(self, data: bytes) -> None:
         """Raises SMTPServerDisconnected when the connection is gone."""
         if not self.is_connected:
             raise self._error or SMTPServerDisconnected("Connection lost")
-        self._transport.write(data)
+        self.write(data)
+
+    async def drained(self) -> None:
+        """Until everything sent has left this process. Raises ConnectionResetError."""
+        await self._drain_helper()
 
     async def next(self) -> SMTPResponse:
         """The next reply. Raises SMTPServerDisconnected when none will come, SMTPResponseException for what is none."""
@@ -48,24 +126,59 @@ class Replies(asyncio.Protocol):
             await self._waiter
         return self._arrived.popleft()
 
+    async def ended(self) -> None:
+        """Until the server has closed the connection."""
+        while self._error is None:
+            self._arrived.clear()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
     def close(self) -> None:
         """At once: a polite end of TLS would wait for a server that has been told QUIT, or is not trusted any more."""
-        self._transport.abort()
+        if self.transport is not None:
+            cast(asyncio.WriteTransport, self.transport).abort()
+
+    # -- what the library asks
+
+    async def read_response(self, timeout: float | None = None) -> SMTPResponse:  # noqa: ASYNC109 - its signature
+        # Not its wait_for, which before Python 3.12 may hand out a reply in place of a cancellation.
+        try:
+            async with asyncio.timeout(timeout):
+                reply = await self.next()
+        except TimeoutError as error:
+            raise SMTPReadTimeoutError("Timed out waiting for server response") from error
+        if self._securing:
+            # Whatever came behind the 220 came in clear text and is nobody's answer (RFC 3207 4.2).
+            self._arrived.clear()
+            self._reader = ReplyReader()
+        return reply
+
+    async def start_tls(
+        self,
+        tls_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - its signature
+    ) -> SMTPResponse:
+        self._securing = True
+        try:
+            reply = await super().start_tls(tls_context, server_hostname=server_hostname, timeout=timeout)
+        finally:
+            self._securing = False
+        self._watch_writing()
+        return reply
 
     # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._watch_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._error is not None:
             return
-        self._buffer += data
-        end = self._buffer.find(b"\n")
-        # After something that is no reply nothing can be trusted to be the answer to what was asked.
-        while end >= 0 and self._error is None:
-            self._take_line(bytes(self._buffer[:end]).rstrip(b"\r"))
-            del self._buffer[: end + 1]
-            end = self._buffer.find(b"\n")
-        if len(self._buffer) + sum(map(len, self._lines)) > _LONGEST_REPLY:
-            self._fail(SMTPResponseException(-1, "Response too long"))
+        self._arrived.extend(self._reader.feed(data))
+        if self._reader.fault:
+            self._fail(SMTPResponseException(-1, self._reader.fault))
         self._tell()
 
     def eof_received(self) -> bool:
@@ -76,19 +189,11 @@ class Replies(asyncio.Protocol):
         error = SMTPServerDisconnected("Connection lost")
         error.__cause__ = exc
         self._fail(error)
+        super().connection_lost(exc)
 
-    # -- parsing
-
-    def _take_line(self, line: bytes) -> None:
-        """`250-text` goes on, `250 text` ends the reply (RFC 5321 4.2.1)."""
-        text = line.decode("utf-8", "surrogateescape")
-        if not (line[:3].isdigit() and line[3:4] in {b"", b" ", b"-"}):
-            self._fail(SMTPResponseException(-1, f"Malformed SMTP response line: {text}"))
-            return
-        self._lines.append(text[4:].strip())
-        if line[3:4] != b"-":
-            self._arrived.append(SMTPResponse(int(line[:3]), "\n".join(self._lines)))
-            self._lines = []
+    def _watch_writing(self) -> None:
+        """Have `drained` wait for the last octet, not for most of them."""
+        cast(asyncio.WriteTransport, self.transport).set_write_buffer_limits(high=0)
 
     def _fail(self, error: Exception) -> None:
         """Replies that arrived before are still read; after them comes the error."""

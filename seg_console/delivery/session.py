@@ -1,7 +1,11 @@
 """One SMTP connection to another server: dial, then any number of transactions, then close. No database here.
 
-Two clocks run: each command has its own time-out, and each transaction a deadline. Whatever breaks off in the middle
-ends the connection, because a reply that comes late would be taken for the answer to the next command.
+Each thing that is waited for has a time of its own (kinds.Timeouts), and `until`, where it is given, ends all of them:
+the loop's time at which the message in hand is too old. Whatever breaks off in the middle ends the connection, because
+a reply that comes late would be taken for the answer to the next command.
+
+A server may end a connection whenever it likes. What it sent before it read our MAIL is about the connection and not
+about the message, and what it answered before it left stands.
 """
 
 from __future__ import annotations
@@ -10,11 +14,11 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from aiosmtplib import SMTP
 from aiosmtplib.errors import (
@@ -26,14 +30,19 @@ from aiosmtplib.errors import (
 )
 from aiosmtplib.response import SMTPResponse
 
-from seg_console.delivery.kinds import Timeouts
-from seg_console.delivery.outcome import Failure, Outcome, Stage
+from seg_console.delivery.kinds import Conversion, Timeouts
+from seg_console.delivery.outcome import Failure, Outcome, Stage, told
 from seg_console.delivery.replies import Replies
 from seg_console.delivery.tls import TlsDemand, TlsMode, chain_of, context_for
 from seg_console.mail.lines import clean_line_ends
 
 # The server says it is closing the connection (RFC 5321 3.8).
 _CLOSING: Final = 421
+_READY: Final = 220
+# A connection on which nothing was said for so long may have been given up by the server meanwhile.
+_RESTED_S: Final = 1.0
+# How much of the content goes out before it is looked whether the server takes it (RFC 5321 4.5.3.2.5).
+_BLOCK: Final = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Envelope:
     recipients: tuple[str, ...]
     content: bytes
     eight_bit: bool
+    conversion: Conversion = Conversion.AS_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class DialError(Exception):
 
 
 class ConnectionGone(Exception):
-    """The server closed the connection between two messages: nothing was tried."""
+    """The server ended the connection before it read our MAIL: nothing was tried."""
 
 
 class Point(StrEnum):
@@ -99,10 +109,12 @@ def _nobody(point: Point, text: str) -> None:
 class Session:
     """A connection that is ready for MAIL FROM. Made by `dial`; used by one task at a time."""
 
-    def __init__(self, client: SMTP, *, address: Address, local_ip: str, timeouts: Timeouts) -> None:
+    def __init__(self, client: SMTP, line: Replies, *, address: Address, local_ip: str, timeouts: Timeouts) -> None:
         self._client = client
+        self._line = line
         self._timeouts = timeouts
-        self._replies: Replies | None = None
+        self._carried = False
+        self._quiet_since = asyncio.get_running_loop().time()
         self.address: Address | None = address
         self.local_ip = local_ip
         self.tls_protocol = ""
@@ -111,37 +123,41 @@ class Session:
         self.chain: tuple[bytes, ...] = ()  # the server's certificates in DER, read only for whoever watches the dial
         self.usable = True
 
-    def take_over(self) -> None:
-        """Greeted and, where demanded, encrypted: from here on the connection is this session's. Raises
-        SMTPServerDisconnected."""
-        transport = self._client.transport
-        if transport is None or transport.is_closing():
-            raise SMTPServerDisconnected("Connection lost")
-        self._replies = Replies(cast(asyncio.Transport, transport))
-
-    @property
-    def _line(self) -> Replies:
-        assert self._replies is not None, "dial ends with take_over"
-        return self._replies
-
-    async def send(self, envelope: Envelope) -> Sent:
-        """Hand one message over. Raises ConnectionGone when there was no connection left to try it on."""
+    def begin(self) -> None:
+        """Greeted and, where demanded, encrypted. Raises SMTPServerDisconnected."""
         if not self._line.is_connected:
-            self.usable = False
+            raise SMTPServerDisconnected("Connection lost")
+        self._quiet_since = asyncio.get_running_loop().time()
+
+    async def send(self, envelope: Envelope, *, until: float | None = None) -> Sent:
+        """Hand one message over. Raises ConnectionGone when there was no connection left to try it on."""
+        if not self._line.is_connected or self._line.is_unasked:
+            self.abort()
             raise ConnectionGone
         attempt = _Transaction(self._line, self._client.supports_extension, envelope, self._timeouts)
+        may_be_gone = self._may_be_gone
         try:
-            await attempt.run()
+            await attempt.run(until)
         except (SMTPException, OSError) as error:
             self.usable = False
-            attempt.fail(_broken(error, attempt.stage, after_dot=attempt.dot_sent))
+            attempt.break_off(error)
         finally:
             self.usable = self.usable and self._line.is_connected and attempt.complete
             if not self.usable:
                 self._line.close()
+        if may_be_gone and attempt.was_not_read:
+            raise ConnectionGone
+        self._carried = True
         if self.usable and attempt.needs_reset:
-            self.usable = await self._reset()
+            self.usable = await self._reset(until)
+        self._quiet_since = asyncio.get_running_loop().time()
         return attempt.result()
+
+    @property
+    def _may_be_gone(self) -> bool:
+        """Whether the server had a reason to end the connection before this message: it took one already, or had to
+        wait. Right behind the greeting there is none, and a server that leaves then leaves every time."""
+        return self._carried or asyncio.get_running_loop().time() - self._quiet_since > _RESTED_S
 
     async def rehearse(self, envelope: Envelope) -> AsyncGenerator[tuple[Stage, SMTPResponse]]:
         """MAIL and one RCPT for each recipient, as `send` would say them, and each reply; nothing is sent after them.
@@ -158,30 +174,37 @@ class Session:
             yield stage, reply
             if not 200 <= reply.code < 300:
                 break
-        self.usable = await self._reset()
+        self.usable = await self._reset(None)
 
     async def close(self) -> None:
-        """QUIT and close; a server that does not answer is not waited for long."""
+        """QUIT, and wait for the server to close: what it counts as open is then what we count. A server that does
+        neither is not waited for long."""
         if self._line.is_connected:
             with suppress(SMTPException, OSError):
                 async with asyncio.timeout(self._timeouts.close_s):
                     self._line.send(b"QUIT\r\n")
-                    await self._line.next()
-        self._line.close()
+                    await self._line.ended()
+        self.abort()
 
     def abort(self) -> None:
         """Close without a word."""
         self.usable = False
         self._line.close()
 
-    async def _reset(self) -> bool:
+    async def _reset(self, until: float | None) -> bool:
         with suppress(SMTPException, OSError):
-            async with asyncio.timeout(self._timeouts.command_s):
+            async with asyncio.timeout_at(_end_of(self._timeouts.command_s, until)):
                 self._line.send(b"RSET\r\n")
                 reply = await self._line.next()
                 return reply.code == 250
         self._line.close()
         return False
+
+
+def _end_of(seconds: float, until: float | None) -> float:
+    """The loop's time when a wait that begins now is over."""
+    end = asyncio.get_running_loop().time() + seconds
+    return end if until is None else min(end, until)
 
 
 class Conversation(Protocol):
@@ -202,7 +225,7 @@ class Conversation(Protocol):
     @property
     def usable(self) -> bool: ...
 
-    async def send(self, envelope: Envelope) -> Sent: ...
+    async def send(self, envelope: Envelope, *, until: float | None = None) -> Sent: ...
 
     async def close(self) -> None: ...
 
@@ -216,7 +239,7 @@ class Discard:
     local_ip = tls_protocol = tls_cipher = ""
     usable = True
 
-    async def send(self, envelope: Envelope) -> Sent:
+    async def send(self, envelope: Envelope, *, until: float | None = None) -> Sent:
         taken = Outcome(None, Stage.CONTENT, 250, ("2.0.0 discarded",))
         return Sent((taken,) * len(envelope.recipients), started=False)
 
@@ -239,6 +262,8 @@ class _Transaction:
         self._envelope = envelope
         self._timeouts = timeouts
         self._outcomes: list[Outcome | None] = [None] * len(envelope.recipients)
+        self._replies: list[SMTPResponse] = []  # to MAIL, then to each RCPT
+        self._left = False
         self.stage = Stage.MAIL
         self.started = False
         self.dot_sent = False
@@ -248,58 +273,74 @@ class _Transaction:
     def result(self) -> Sent:
         return Sent(tuple(outcome or _internal(self.stage) for outcome in self._outcomes), self.started)
 
-    def fail(self, outcome: Outcome) -> None:
+    @property
+    def was_not_read(self) -> bool:
+        """Whether the server left, with a word or without, in place of an answer to MAIL."""
+        return self._left and self.started and self.stage is Stage.MAIL
+
+    def break_off(self, error: Exception) -> None:
+        """The connection failed: verdicts that were given stand, everybody else shares what happened to it."""
+        self._left = not isinstance(error, TimeoutError | SMTPResponseException)
+        self._hear()
+        self._fail(_broken(error, self.stage, after_dot=self.dot_sent))
+
+    def _fail(self, outcome: Outcome) -> None:
         """Everybody who has no outcome of their own yet gets this one."""
         self._outcomes = [known or outcome for known in self._outcomes]
 
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + self._timeouts.transaction_s
-        async with asyncio.timeout_at(self._deadline) as self._clock:
-            self.complete = await self._run()
+    async def run(self, until: float | None) -> None:
+        """Raises SMTPException and OSError; `break_off` then says what they are worth."""
+        self._deadline = _end_of(self._timeouts.transaction_s, until)
+        try:
+            async with asyncio.timeout_at(self._deadline) as self._clock:
+                self.complete = await self._run()
+        except (SMTPServerDisconnected, OSError):
+            if self.stage is not Stage.CONTENT or self.dot_sent or not self._line.is_unasked:
+                raise
+            # Its answer came before the end of the content, and then it would take no more.
+            self._take(await self._line.next())
 
     async def _run(self) -> bool:
         """Whether the conversation is in step at the end, so that the connection can carry another message."""
         if not self._offers_what_is_needed():
             return True
-        self.started = True
         commands = self.commands()
+        self.started = True
         if not self._offers("pipelining"):
             return await self._one_by_one(commands)
         self._line.send(b"".join(commands))
-        replies = []
         for stage in self.stages():
             self.stage = stage
-            replies.append(await self._reply())
-            if replies[-1].code == _CLOSING:
-                return self._refused_by_all(replies[-1])
-        return await self._after_data(replies[0], replies[1:-1], replies[-1])
+            reply = await self._reply(self._patience(stage))
+            if reply.code == _CLOSING:
+                return self._turned_away(reply)
+            if stage is not Stage.DATA:
+                self._replies.append(reply)
+        return await self._after_data(reply)
 
     async def _one_by_one(self, commands: Sequence[bytes]) -> bool:
         """For a server without PIPELINING: nothing is sent that an answer so far makes pointless."""
-        replies: list[SMTPResponse] = []
         for stage, command in zip(self.stages(), commands, strict=True):
             self.stage = stage
-            if stage is Stage.DATA and not self._hear_recipients(replies[1:]):
+            if stage is Stage.DATA and not self._hear():
                 self.needs_reset = True
                 return True
             self._line.send(command)
-            replies.append(await self._reply())
-            if replies[-1].code == _CLOSING:
-                return self._refused_by_all(replies[-1])
-            if stage is Stage.MAIL and replies[0].code != 250:
-                self._refuse(replies[0])
+            reply = await self._reply(self._patience(stage))
+            if reply.code == _CLOSING:
+                return self._turned_away(reply)
+            if stage is not Stage.DATA:
+                self._replies.append(reply)
+            if stage is Stage.MAIL and reply.code != 250:
+                self._hear()
                 return True
-        return await self._after_data(replies[0], replies[1:-1], replies[-1])
+        return await self._after_data(reply)
 
-    async def _after_data(self, mail: SMTPResponse, recipients: Sequence[SMTPResponse], data: SMTPResponse) -> bool:
-        if mail.code != 250:
-            self.stage = Stage.MAIL
-            self._refuse(mail)
+    async def _after_data(self, data: SMTPResponse) -> bool:
+        accepted = self._hear()
+        if self._replies[0].code != 250:
             # A server that wants the content all the same has lost its place.
             return data.code != 354
-        accepted = self._hear_recipients(recipients)
-        self.stage = Stage.DATA
         if data.code != 354:
             self._refuse(data)
             return True
@@ -307,27 +348,39 @@ class _Transaction:
         if not accepted:
             # RFC 2920 3.1: DATA was taken though no recipient was; an empty message ends it.
             self._line.send(b".\r\n")
-            await self._reply()
+            await self._reply(self._timeouts.dot_s)
             self.needs_reset = True
             return True
-        reply = await self._content()
+        return self._take(await self._content())
+
+    def _take(self, reply: SMTPResponse) -> bool:
+        """The answer to the content."""
         if reply.code == _CLOSING:
-            return self._refused_by_all(reply)
+            return self._turned_away(reply)
         if 200 <= reply.code < 300:
-            self.fail(_accepted(reply))
+            self._fail(Outcome(None, Stage.CONTENT, reply.code, told(reply.message)))
         else:
             self._refuse(reply)
         return True
 
+    def _patience(self, stage: Stage) -> float:
+        return self._timeouts.data_s if stage is Stage.DATA else self._timeouts.command_s
+
     def _offers_what_is_needed(self) -> bool:
-        """8-bit content goes only to a server that offers 8BITMIME (RFC 6152), such an address only with SMTPUTF8."""
-        if self._envelope.eight_bit and not self._offers("8bitmime"):
-            self.fail(Outcome(Failure.EIGHT_BIT, Stage.MAIL, 0, ("8BITMIME is not offered",)))
+        """An address beyond ASCII goes only to a server that offers SMTPUTF8 (RFC 6531). 8-bit content goes as it is to
+        one that does not offer 8BITMIME, unless the destination's terms say otherwise: converting it would break every
+        signature, and refusing it loses mail that nearly every server takes."""
+        if self._envelope.eight_bit and self._bounces and not self._offers("8bitmime"):
+            self._fail(Outcome(Failure.EIGHT_BIT, Stage.MAIL, 0, ("8BITMIME is not offered",)))
             return False
         if self._international and not self._offers("smtputf8"):
-            self.fail(Outcome(Failure.EIGHT_BIT, Stage.MAIL, 0, ("SMTPUTF8 is not offered",)))
+            self._fail(Outcome(Failure.EIGHT_BIT, Stage.MAIL, 0, ("SMTPUTF8 is not offered",)))
             return False
         return True
+
+    @property
+    def _bounces(self) -> bool:
+        return self._envelope.conversion is Conversion.BOUNCE
 
     @property
     def _international(self) -> bool:
@@ -343,7 +396,7 @@ class _Transaction:
         arguments = [b"MAIL FROM:<%b>" % self._envelope.sender.encode()]
         if self._offers("size"):
             arguments.append(b"SIZE=%d" % len(self._envelope.content))
-        if self._envelope.eight_bit:
+        if self._envelope.eight_bit and self._offers("8bitmime"):
             arguments.append(b"BODY=8BITMIME")
         if self._international:
             arguments.append(b"SMTPUTF8")
@@ -353,10 +406,18 @@ class _Transaction:
             raise ValueError("an address with a control character")
         return [command + b"\r\n" for command in commands]
 
-    def _hear_recipients(self, replies: Sequence[SMTPResponse]) -> int:
-        """A refusal is that recipient's own. Returns how many were accepted."""
+    def _hear(self) -> int:
+        """What the replies so far are worth: a refusal of the sender is everybody's, one of a recipient that
+        recipient's own. Returns how many recipients were accepted."""
+        if not self._replies:
+            return 0
+        mail, *recipients = self._replies
+        if mail.code != 250:
+            self._fail(_refused(Stage.MAIL, mail))
+            self.needs_reset = True
+            return 0
         accepted = 0
-        for index, reply in enumerate(replies):
+        for index, reply in enumerate(recipients):
             if 200 <= reply.code < 300:
                 accepted += 1
             else:
@@ -364,25 +425,39 @@ class _Transaction:
         return accepted
 
     async def _content(self) -> SMTPResponse:
-        wire = dot_stuffed(self._envelope.content)
-        self._line.send(wire)
+        for block in _blocks(dot_stuffed(self._envelope.content)):
+            self._wind_up(self._timeouts.block_s)
+            self._line.send(block)
+            await self._line.drained()
         self.dot_sent = True
-        return await self._reply(self._timeouts.content_s)
+        return await self._reply(self._timeouts.dot_s)
 
-    async def _reply(self, seconds: float | None = None) -> SMTPResponse:
-        """Wind the one timer up for the next reply; cheaper than a timer and a task for each."""
-        allowed = self._timeouts.command_s if seconds is None else seconds
-        self._clock.reschedule(min(asyncio.get_running_loop().time() + allowed, self._deadline))
+    async def _reply(self, seconds: float) -> SMTPResponse:
+        self._wind_up(seconds)
         return await self._line.next()
 
+    def _wind_up(self, seconds: float) -> None:
+        """Wind the one timer up for the next wait; cheaper than a timer and a task for each."""
+        self._clock.reschedule(min(asyncio.get_running_loop().time() + seconds, self._deadline))
+
     def _refuse(self, reply: SMTPResponse) -> None:
-        self.fail(_refused(self.stage, reply))
+        self._fail(_refused(self.stage, reply))
         self.needs_reset = True
 
-    def _refused_by_all(self, reply: SMTPResponse) -> bool:
-        """421: the server closes the connection, whatever else was on its way."""
-        self.fail(_refused(self.stage, reply))
+    def _turned_away(self, reply: SMTPResponse) -> bool:
+        """421: the server closes the connection, whatever else was on its way. Verdicts that it gave before stand."""
+        self._left = True
+        self._hear()
+        self._fail(_refused(self.stage, reply))
         return False
+
+
+def _blocks(wire: bytes) -> Iterator[bytes]:
+    if len(wire) <= _BLOCK:
+        yield wire
+        return
+    for start in range(0, len(wire), _BLOCK):
+        yield wire[start : start + _BLOCK]
 
 
 def dot_stuffed(content: bytes) -> bytes:
@@ -405,22 +480,26 @@ async def dial(
     tls: TlsDemand,
     server_name: str,
     timeouts: Timeouts,
+    until: float | None = None,
     heard: Heard = _nobody,
 ) -> Session:
     """Connect, greet and, as `tls` demands, encrypt. `server_name` is what the certificate must be valid for.
 
     Raises DialError.
     """
-    sock = await _connect(address, timeouts)
+    sock = await _connect(address, _end_of(timeouts.connect_s, until))
     local_ip = str(sock.getsockname()[0])
     heard(Point.CONNECT, local_ip)
-    client = SMTP(sock=sock, local_hostname=hostname, timeout=None, start_tls=False)
-    session = Session(client, address=address, local_ip=local_ip, timeouts=timeouts)
+    client = SMTP(local_hostname=hostname, timeout=None, start_tls=False)
     try:
-        await _greet(client, timeouts, heard)
-        await _encrypt(session, client, tls=tls, server_name=server_name, timeouts=timeouts, heard=heard)
-        async with _conversation(Stage.GREETING, timeouts.greeting_s):
-            session.take_over()
+        # The library would make a protocol of its own here; this one is its own, with another reader.
+        client.transport, line = await asyncio.get_running_loop().create_connection(Replies, sock=sock)
+        client.protocol = line
+        session = Session(client, line, address=address, local_ip=local_ip, timeouts=timeouts)
+        await _greet(client, line, timeouts, until, heard)
+        await _encrypt(session, client, tls=tls, server_name=server_name, timeouts=timeouts, until=until, heard=heard)
+        async with _conversation(Stage.GREETING, timeouts.command_s, until):
+            session.begin()
     except DialError as error:
         client.close()
         sock.close()
@@ -433,12 +512,12 @@ async def dial(
     return session
 
 
-async def _connect(address: Address, timeouts: Timeouts) -> socket.socket:
+async def _connect(address: Address, end: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
-        async with asyncio.timeout(timeouts.connect_s):
+        async with asyncio.timeout_at(end):
             await asyncio.get_running_loop().sock_connect(sock, (address.ip, address.port))
     except OSError as error:  # TimeoutError is one
         sock.close()
@@ -458,9 +537,13 @@ def _interface_towards(address: Address) -> str:
     return ""
 
 
-async def _greet(client: SMTP, timeouts: Timeouts, heard: Heard) -> None:
-    async with _conversation(Stage.GREETING, timeouts.greeting_s):
-        heard(Point.BANNER, _said(await client.connect(timeout=None)))
+async def _greet(client: SMTP, line: Replies, timeouts: Timeouts, until: float | None, heard: Heard) -> None:
+    async with _conversation(Stage.GREETING, timeouts.greeting_s, until):
+        greeting = await line.read_response()
+        if greeting.code != _READY:
+            raise SMTPResponseException(greeting.code, greeting.message)
+        heard(Point.BANNER, _said(greeting))
+    async with _conversation(Stage.GREETING, timeouts.command_s, until):
         heard(Point.EHLO, _said(await _hello(client)))
 
 
@@ -479,7 +562,14 @@ async def _hello(client: SMTP) -> SMTPResponse:
 
 
 async def _encrypt(
-    session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, timeouts: Timeouts, heard: Heard
+    session: Session,
+    client: SMTP,
+    *,
+    tls: TlsDemand,
+    server_name: str,
+    timeouts: Timeouts,
+    until: float | None,
+    heard: Heard,
 ) -> None:
     if tls.mode is TlsMode.NONE:
         return
@@ -487,7 +577,7 @@ async def _encrypt(
         if tls.required:
             raise _tls_error("STARTTLS is not offered", session.address)
         return
-    if not await _start_tls(session, client, tls=tls, server_name=server_name, timeouts=timeouts):
+    if not await _start_tls(session, client, tls=tls, server_name=server_name, end=_end_of(timeouts.command_s, until)):
         return
     secured = client.get_transport_info("ssl_object")
     session.tls_protocol = secured.version() or ""
@@ -496,7 +586,7 @@ async def _encrypt(
         session.chain = chain_of(secured)
         heard(Point.STARTTLS, f"{session.tls_protocol}, {session.tls_cipher}")
     # What was said in clear text is forgotten (RFC 3207 4.2).
-    async with _conversation(Stage.GREETING, timeouts.greeting_s):
+    async with _conversation(Stage.GREETING, timeouts.command_s, until):
         try:
             heard(Point.EHLO_AGAIN, _said(await _hello(client)))
         except SMTPServerDisconnected as error:
@@ -506,13 +596,14 @@ async def _encrypt(
             raise
 
 
-async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, timeouts: Timeouts) -> bool:
+async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_name: str, end: float) -> bool:
     """True once encrypted; False when it was refused before the 220 reply and clear text will do."""
     try:
         context = context_for(tls)
         # The library's own time-out, because its error tells whether the 220 reply or the handshake was waited for.
         # A connection that is closed at this point was closed because of TLS, whichever of the two came first.
-        await client.starttls(server_hostname=server_name, tls_context=context, timeout=timeouts.greeting_s)
+        seconds = max(end - asyncio.get_running_loop().time(), 0.001)
+        await client.starttls(server_hostname=server_name, tls_context=context, timeout=seconds)
     except SMTPResponseException as error:
         session.tls_detail = "TLS failed: STARTTLS unexpected response"
         if tls.required:
@@ -530,26 +621,21 @@ async def _start_tls(session: Session, client: SMTP, *, tls: TlsDemand, server_n
 
 
 @asynccontextmanager
-async def _conversation(stage: Stage, seconds: float) -> AsyncIterator[None]:
+async def _conversation(stage: Stage, seconds: float, until: float | None) -> AsyncIterator[None]:
     """Turn whatever goes wrong before any message into a DialError, once."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(_end_of(seconds, until)):
             yield
     except SMTPResponseException as error:
-        outcome = _refused(stage, SMTPResponse(error.code, error.message))
-        if error.code < 0:
-            outcome = _network(error, stage)
+        answered = error.code >= 0
+        outcome = _refused(stage, SMTPResponse(error.code, error.message)) if answered else _broken(error, stage)
         raise DialError(outcome, connected=True) from error
     except (SMTPException, OSError) as error:
         raise DialError(_network(error, stage), connected=True) from error
 
 
-def _accepted(reply: SMTPResponse) -> Outcome:
-    return Outcome(None, Stage.CONTENT, reply.code, tuple(reply.message.split("\n")))
-
-
 def _refused(stage: Stage, reply: SMTPResponse) -> Outcome:
-    lines = tuple(reply.message.split("\n"))
+    lines = told(reply.message)
     before_mail = stage.is_before_mail
     return Outcome(
         Failure.REPLY,
@@ -561,10 +647,11 @@ def _refused(stage: Stage, reply: SMTPResponse) -> Outcome:
     )
 
 
-def _broken(error: Exception, stage: Stage, *, after_dot: bool) -> Outcome:
+def _broken(error: Exception, stage: Stage, *, after_dot: bool = False) -> Outcome:
     if isinstance(error, SMTPResponseException):
         # A reply that is no SMTP reply; the code is then -1.
-        outcome = Outcome(Failure.NETWORK, stage, 0, (error.message,), error.message, "Protocol error")
+        lines = told(error.message)
+        outcome = Outcome(Failure.NETWORK, stage, 0, lines, lines[0], "Protocol error")
     else:
         outcome = _network(error, stage)
     return replace(outcome, failure=Failure.UNKNOWN) if after_dot else outcome
@@ -594,7 +681,8 @@ def _tls_text(error: Exception) -> str:
 
 
 def _tls_error(text: str, address: Address | None, *, detail: str = "", code: int = 0) -> DialError:
-    outcome = Outcome(Failure.TLS, Stage.STARTTLS, max(code, 0), tuple(text.split("\n")), text, "TLS error")
+    lines = told(text)
+    outcome = Outcome(Failure.TLS, Stage.STARTTLS, max(code, 0), lines, " ".join(lines), "TLS error")
     required = f"IP {address.ip if address else ''} TLS was required but could not be successfully negotiated"
     return DialError(outcome, tls_detail=detail or required, connected=True)
 

@@ -29,7 +29,9 @@ from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
 from tests.smtp_remote import Action, Remote, Script, authority, smtp_remote
 
 Result = TypeVar("Result")
-QUICK = Timeouts(connect_s=0.5, greeting_s=0.5, command_s=0.5, content_s=0.5, transaction_s=2.0, close_s=0.5)
+QUICK = Timeouts(
+    connect_s=0.5, greeting_s=0.5, command_s=0.5, data_s=0.5, block_s=0.5, dot_s=0.5, transaction_s=2.0, close_s=0.5
+)
 PLAIN = TlsDemand(TlsMode.NONE)
 
 
