@@ -12,9 +12,21 @@ from seg_console.delivery.broker import client
 from tdc.test_connection import run
 
 STEPS = (
-    {"step": "resolve", "ok": True, "seconds": 0.012, "text": "mx.intake.example (192.0.2.25:25)"},
-    {"step": "connect", "ok": True, "seconds": 0.034, "text": "mx.intake.example (192.0.2.25:25) from 10.0.0.5"},
-    {"step": "starttls", "ok": False, "seconds": 0.2, "text": "certificate verify failed: certificate has expired"},
+    {"step": "resolve", "ok": True, "seconds": 0.012, "text": "mx.intake.example (192.0.2.25:25)", "ran_out": False},
+    {
+        "step": "connect",
+        "ok": True,
+        "seconds": 0.034,
+        "text": "mx.intake.example (192.0.2.25:25) from 10.0.0.5",
+        "ran_out": False,
+    },
+    {
+        "step": "starttls",
+        "ok": False,
+        "seconds": 0.2,
+        "text": "certificate verify failed: certificate has expired",
+        "ran_out": False,
+    },
 )
 
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from aiosmtplib.errors import SMTPException
+from aiosmtplib.errors import SMTPException, SMTPReadTimeoutError
 
 from seg_console.delivery.kinds import Terms, Timeouts
 from seg_console.delivery.nexthop import LookupFailed, Resolver, Routes
 from seg_console.delivery.outcome import Failure, Outcome, Stage
-from seg_console.delivery.session import Address, DialError, Envelope, Point, Session, dial
+from seg_console.delivery.session import Address, ConnectionGone, DialError, Envelope, Point, Session, dial
 from seg_console.delivery.tls import TlsMode
 
-WHOLE_S: Final = 30.0
+# A message's own life, for kinds whose waits end with it; nobody looks at a page for longer (TDC reference 6).
+WHOLE_S: Final = 120.0
 # Of a dial that only fetches the certificates that were refused.
 LOOK_S: Final = 5.0
 
@@ -35,18 +36,18 @@ class Step(StrEnum):
     COPY = "copy"
     QUIT = "quit"
     DISCARD = "discard"  # resolved, to an SMTP route that throws the mail away
-    TIME = "time"  # the whole took too long
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How one step ended; `text` is what was said or agreed on, in English. What DISCARD and TIME say is not the
-    server's but ours, and pages say it in the reader's language."""
+    """How one step ended; `text` is what was said or agreed on, in English. What DISCARD says, and that the time of a
+    step `ran_out`, is not the server's but ours, and pages say it in the reader's language."""
 
     step: Step
     ok: bool
     seconds: float
     text: str
+    ran_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ class Rehearsal:
         self.chain: tuple[bytes, ...] = ()
 
     async def run(self, resolver: Resolver, routes: Routes) -> None:
-        """To the end or to the first step that fails, WHOLE_S at most."""
+        """To the end or to the first step that fails, WHOLE_S at most: each wait is as long as a message's own."""
         try:
             async with asyncio.timeout(WHOLE_S):
                 await self._run(resolver, routes)
         except TimeoutError:
-            self._done(Step.TIME, f"not done within {WHOLE_S:.0f} seconds", ok=False)
+            self._done(self._next, "", ok=False, ran_out=True)
 
     async def _run(self, resolver: Resolver, routes: Routes) -> None:
         try:
@@ -110,7 +111,9 @@ class Rehearsal:
             )
         except DialError as error:
             at = Step.STARTTLS if error.outcome.stage is Stage.STARTTLS else self._next
-            self._done(at, f"{_where(address)}\n{_why(error.outcome)}", ok=False)
+            silent = isinstance(error.__cause__, TimeoutError | SMTPReadTimeoutError)
+            why = "" if silent else f"\n{_why(error.outcome)}"
+            self._done(at, f"{_where(address)}{why}", ok=False, ran_out=silent)
             if error.outcome.failure is Failure.TLS:
                 self.chain = await self._refused_chain(address)
             return error.outcome
@@ -136,6 +139,10 @@ class Rehearsal:
                 sent = await session.send(envelope)
                 outcome = sent.outcomes[0]
                 self._done(Step.COPY, _why(outcome), ok=outcome.failure is None)
+        except TimeoutError:
+            self._done(self._next, "", ok=False, ran_out=True)
+        except ConnectionGone:
+            self._done(Step.COPY, "the server closed the connection", ok=False)
         except (SMTPException, OSError) as error:
             self._done(self._next, str(error) or type(error).__name__, ok=False)
         finally:
@@ -154,7 +161,7 @@ class Rehearsal:
                     hostname=self._plan.hostname,
                     tls=replace(demand, mode=TlsMode.REQUIRED),
                     server_name=self._server_name(address),
-                    timeouts=replace(self._plan.timeouts, connect_s=LOOK_S, greeting_s=LOOK_S),
+                    timeouts=replace(self._plan.timeouts, connect_s=LOOK_S, greeting_s=LOOK_S, command_s=LOOK_S),
                     heard=lambda point, text: None,
                 )
         except (DialError, TimeoutError):
@@ -165,9 +172,9 @@ class Rehearsal:
     def _server_name(self, address: Address) -> str:
         return address.name or self._plan.domain.strip("[]")
 
-    def _done(self, step: Step, text: str, *, ok: bool = True) -> None:
+    def _done(self, step: Step, text: str, *, ok: bool = True, ran_out: bool = False) -> None:
         now = time.monotonic()
-        self._tell(Told(step, ok, now - self._since, text))
+        self._tell(Told(step, ok, now - self._since, text, ran_out))
         self._since = now
 
 

@@ -176,6 +176,7 @@ class _Writer:
             "ok": told.ok,
             "seconds": round(told.seconds, 3),
             "text": "\n".join(visible(line) for line in told.text[:LONGEST_TEXT].splitlines()),
+            "ran_out": told.ran_out,
         }
         self.put(steps=(*self.report.steps, step))
 

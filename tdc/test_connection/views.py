@@ -20,7 +20,7 @@ from seg_console.audit.record import record
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.pending_set import CannotRun
-from seg_console.delivery.rehearsal import WHOLE_S, Step
+from seg_console.delivery.rehearsal import Step
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
@@ -137,16 +137,14 @@ def _step(step: Mapping[str, Any]) -> ShownStep:
         Step.RCPT: _("RCPT TO"),
         Step.COPY: _("Test copy"),
         Step.QUIT: _("QUIT"),
-        Step.TIME: _("Time"),
     }
-    # What servers said stays as it is.
-    ours = {
-        Step.DISCARD: _("An SMTP route throws this mail away (/dev/null)."),
-        Step.TIME: _("Not done within %(n)d seconds.") % {"n": WHOLE_S},
-    }
-    which = Step(step["step"])
-    text = ours.get(which, str(step["text"]))
-    return ShownStep(titles[which], bool(step["ok"]), float(step["seconds"]), text)
+    which, seconds = Step(step["step"]), float(step["seconds"])
+    lines = [str(step["text"])]  # what servers said stays as it is
+    if which is Step.DISCARD:
+        lines = [_("An SMTP route throws this mail away (/dev/null).")]
+    if step["ran_out"]:
+        lines.append(_("No answer within %(n)d seconds.") % {"n": round(seconds)})
+    return ShownStep(titles[which], bool(step["ok"]), seconds, "\n".join(filter(None, lines)))
 
 
 def _certificate(one: run.Certificate) -> ShownCertificate:
