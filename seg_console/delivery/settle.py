@@ -8,12 +8,12 @@ circle and exactly one of them finishes the message.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from seg_console.delivery import hosts
 from seg_console.delivery.hosts import News, Tally
@@ -21,7 +21,7 @@ from seg_console.delivery.kinds import Claimed, Destination, kind
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.outcome import Failure, Outcome, diagnose
 from seg_console.delivery.reports import Undelivered, report
-from seg_console.delivery.rules import Decision, RetryRules, decide
+from seg_console.delivery.rules import Decision, RetryRules, decide, is_final
 from seg_console.delivery.states import Move, State
 from seg_console.mail import events
 from seg_console.mail.models import Message, Recipient
@@ -33,15 +33,17 @@ Pair: TypeAlias = tuple[int, str]  # RID and address
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """An attempt that ended at `at`: one outcome per recipient of the claim, and the connection that brought it.
+    """A transaction that ended at `at`: one outcome per recipient of the claim, and the connection that brought it.
 
-    `dcid` 0 and empty addresses: there was no connection. `expected` is the state the row must still be in.
+    None: this recipient goes on in the attempt's next transaction. `transaction`: the RIDs that MAIL FROM was followed
+    by in the last one, empty when it was never sent. `dcid` 0 and empty addresses: there was no connection. `expected`
+    is the state the row must still be in.
     """
 
     claimed: Claimed
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome | None, ...]
     at: datetime
-    started: bool = False
+    transaction: tuple[int, ...] = ()
     dcid: int = 0
     local_ip: str = ""
     remote_ip: str = ""
@@ -49,6 +51,11 @@ class Attempted:
     tls_protocol: str = ""
     tls_cipher: str = ""
     expected: State = State.DELIVERING
+
+    @property
+    def started(self) -> bool:
+        """Whether MAIL FROM was sent."""
+        return bool(self.transaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +77,24 @@ class _Result:
 
 @dataclass(slots=True)
 class _Ending:
-    """One attempt with everything that follows from it."""
+    """One attempt with everything that follows from it. `rest`: recipients that go on in its next transaction."""
 
     attempted: Attempted
     results: list[_Result] = field(default_factory=list)
+    rest: list[Pair] = field(default_factory=list)
 
     def taking(self, *moves: Move) -> list[_Result]:
         return [result for result in self.results if result.decision.move in moves]
 
     @property
     def ended(self) -> bool:
-        return not self.taking(Move.RETRY_LATER)
+        return not self.rest and not self.taking(Move.RETRY_LATER)
 
     @property
     def state(self) -> State:
-        """A delivery with several recipients counts as delivered when its last attempt delivered any of them."""
+        """A delivery with several recipients counts as delivered when its last transaction delivered any of them."""
+        if self.rest:
+            return State.DELIVERING
         if not self.ended:
             return State.QUEUED
         moves = {result.decision.move for result in self.results}
@@ -104,7 +114,8 @@ def settle(
     before: Sequence[events.Event] = (),
     news: Sequence[News] = (),
 ) -> Settled:
-    """Settle a batch (moves c, d, e, g): each recipient on its own, the rest of a delivery stays queued.
+    """Settle a batch (moves c, d, e, g, k): each recipient on its own, the rest of a delivery stays queued, or with
+    its worker where the attempt goes on.
 
     `before`: events that happened before these attempts ended. An attempt whose claim was lost meanwhile changes
     nothing, because another worker owns the row now.
@@ -133,7 +144,11 @@ def _finish(endings: Sequence[_Ending], now: datetime) -> list[events.Finished]:
 
 
 def _still_ours(attempts: Sequence[Attempted]) -> list[Attempted]:
-    """Lock messages, then deliveries, both in order; keep the attempts whose row is in the expected state."""
+    """Lock messages, then deliveries, both in order; keep the attempts whose row is in the expected state.
+
+    Recipients only get fewer during an attempt, so their number tells a transaction that was settled before: when the
+    database goes away, nobody knows whether it had committed, and the batch is brought again.
+    """
     if not attempts:
         return []
     rows = Delivery.objects.filter(pk__in=[each.claimed.id for each in attempts]).order_by("pk")
@@ -141,17 +156,31 @@ def _still_ours(attempts: Sequence[Attempted]) -> list[Attempted]:
         mids = {each.claimed.mid for each in attempts}
         list(Message.objects.filter(pk__in=mids).select_for_update().order_by("pk").values_list("pk"))
         rows = rows.select_for_update()
-    standing = {pk: (state, attempt) for pk, state, attempt in rows.values_list("pk", "state", "attempt")}
-    return [each for each in attempts if standing.get(each.claimed.id) == (each.expected, each.claimed.attempt)]
+    standing = {pk: tuple(row) for pk, *row in rows.values_list("pk", "state", "attempt", "recipient_count")}
+    return [each for each in attempts if standing.get(each.claimed.id) == _claim_of(each)]
+
+
+def _claim_of(attempted: Attempted) -> tuple[State, int, int]:
+    claimed = attempted.claimed
+    return attempted.expected, claimed.attempt, len(claimed.recipients)
 
 
 def _end(attempted: Attempted, rules: RetryRules) -> _Ending:
-    claimed = attempted.claimed
-    results = [
-        _Result(pair, outcome, decide(rules, outcome, attempt=claimed.attempt, now=attempted.at))
-        for pair, outcome in zip(claimed.recipients, attempted.outcomes, strict=True)
-    ]
-    return _Ending(attempted, results)
+    """While the attempt goes on for one recipient, what can still be mended goes on with it."""
+    claimed, goes_on = attempted.claimed, None in attempted.outcomes
+    ending = _Ending(attempted)
+    for pair, outcome in zip(claimed.recipients, attempted.outcomes, strict=True):
+        if outcome is None or (goes_on and _may_change(outcome, rules)):
+            ending.rest.append(pair)
+        else:
+            decision = decide(rules, outcome, attempt=claimed.attempt, now=attempted.at)
+            ending.results.append(_Result(pair, outcome, decision))
+    return ending
+
+
+def _may_change(outcome: Outcome, rules: RetryRules) -> bool:
+    """Whether another transaction could mend it, retries left or not."""
+    return outcome.failure not in {None, Failure.EXPIRED} and not is_final(rules, outcome)
 
 
 def _write_deliveries(endings: Sequence[_Ending], now: datetime) -> None:
@@ -180,22 +209,26 @@ def _write_deliveries(endings: Sequence[_Ending], now: datetime) -> None:
 
 
 def _changed(ending: _Ending, now: datetime) -> Delivery:
-    """The row after an attempt that failed for at least one recipient."""
+    """The row after an attempt that failed for at least one recipient, or that goes on."""
     waiting = ending.taking(Move.RETRY_LATER)
-    failed = ending.taking(Move.RETRY_LATER, Move.BOUNCE, Move.EXPIRE)[-1]
-    diagnosis = diagnose(failed.outcome, final=ending.ended)
-    return Delivery(
+    left = [*ending.rest, *(result.pair for result in waiting)]
+    row = Delivery(
         pk=ending.attempted.claimed.id,
         state=ending.state,
-        recipients=[list(result.pair) for result in waiting],
-        recipient_count=len(waiting),
-        due_at=(waiting[0].decision.due_at if waiting else None) or now,
-        lease_until=None,
+        recipients=[list(pair) for pair in left],
+        recipient_count=len(left),
+        due_at=F("due_at") if ending.rest else (waiting[0].decision.due_at if waiting else None) or now,
+        lease_until=F("lease_until") if ending.rest else None,
         ended_at=now if ending.ended else None,
-        last_status=diagnosis.status,
-        last_code=diagnosis.code,
-        last_text=" ".join(diagnosis.lines),
+        last_status=F("last_status"),
+        last_code=F("last_code"),
+        last_text=F("last_text"),
     )
+    if failed := ending.taking(Move.RETRY_LATER, Move.BOUNCE, Move.EXPIRE):
+        last = failed[-1]
+        diagnosis = diagnose(last.outcome, final=last.decision.move is not Move.RETRY_LATER)
+        row.last_status, row.last_code, row.last_text = diagnosis.status, diagnosis.code, " ".join(diagnosis.lines)
+    return row
 
 
 _RECIPIENT_STATES = {
@@ -238,22 +271,23 @@ def _events(endings: Sequence[_Ending], finished: Sequence[events.Finished]) -> 
     return happened
 
 
-def _events_of(ending: _Ending) -> list[events.Event]:
-    """One event for each group of recipients with the same outcome; only the first says that MAIL FROM was sent."""
+def _events_of(ending: _Ending) -> Sequence[events.Event]:
+    """One event for each group of recipients with the same outcome; only the first says that MAIL FROM was sent, and
+    for whom."""
     groups: dict[tuple[Outcome, Move, datetime | None], list[Pair]] = {}
     for result in ending.results:
         key = (result.outcome, result.decision.move, result.decision.due_at)
         groups.setdefault(key, []).append(result.pair)
-    happened: list[events.Event] = []
+    happened: list[events.DeliveryEvent] = []
     for (outcome, move, due_at), pairs in groups.items():
         started = ending.attempted.started and not happened
         happened.append(_event(ending.attempted, outcome, Decision(move, due_at), pairs, started=started))
-    return happened
+    return [replace(event, transaction=ending.attempted.transaction if event.started else ()) for event in happened]
 
 
 def _event(
     attempted: Attempted, outcome: Outcome, decision: Decision, pairs: Sequence[Pair], *, started: bool
-) -> events.Event:
+) -> events.DeliveryEvent:
     claimed = attempted.claimed
     how = kind(claimed.destination.kind)
     rids, recipients = tuple(rid for rid, _ in pairs), tuple(address for _, address in pairs)

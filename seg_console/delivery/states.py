@@ -34,6 +34,7 @@ class Move(StrEnum):
     RETRY_NOW = "h"
     DELETE = "i"
     RELEASE = "j"
+    GO_ON = "k"
 
 
 # A delivery found too old by the worker that holds it expires from `delivering`: move j and g in one update.
@@ -48,4 +49,5 @@ MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
     Move.RETRY_NOW: (frozenset({State.QUEUED}), State.QUEUED),
     Move.DELETE: (frozenset({State.QUEUED}), State.DELETED),
     Move.RELEASE: (frozenset({State.DELIVERING}), State.QUEUED),
+    Move.GO_ON: (frozenset({State.DELIVERING}), State.DELIVERING),
 }

@@ -258,13 +258,15 @@ class DnsFailed(Event):
 class DeliveryEvent(MessageEvent):
     """What every outcome of a delivery attempt tells. `dcid` 0: no connection was ever made.
 
-    `started`: MAIL FROM was sent. `rids` and `recipients` run in parallel; for a copy they are (0,) and the message
-    intake address.
+    `started`: MAIL FROM was sent, and no event before says so; `transaction` are then the RIDs that it was sent for,
+    whatever became of each, () where only `rids` are known. `rids` and `recipients` run in parallel; for a copy they
+    are (0,) and the message intake address.
     """
 
     dcid: int
     connector: bool
     started: bool
+    transaction: tuple[int, ...] = ()
     rids: tuple[int, ...]
     recipients: tuple[str, ...]
 

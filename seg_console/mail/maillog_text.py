@@ -234,7 +234,7 @@ def _start(event: events.DeliveryEvent) -> list[str]:
         return []
     if event.connector:
         return [f"TDC: Delivery start DCID {event.dcid} MID {event.mid}"]
-    return [f"Delivery start DCID {event.dcid} MID {event.mid} to RID {_rids(event.rids)}"]
+    return [f"Delivery start DCID {event.dcid} MID {event.mid} to RID {_rids(event.transaction or event.rids)}"]
 
 
 def _rids(rids: tuple[int, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,8 +45,18 @@ def claim(destination: Destination = ORDINARY, *, rows: int = 100, octets: int =
         return queue.claim(Demand(destination, rows, octets), now=timezone.now())
 
 
-def ended(claimed: Claimed, *outcomes: Outcome) -> Attempted:
-    return Attempted(claimed=claimed, outcomes=outcomes or (OK,) * len(claimed.recipients), at=timezone.now(), dcid=7)
+def ended(claimed: Claimed, *outcomes: Outcome | None) -> Attempted:
+    return Attempted(
+        claimed=claimed,
+        outcomes=outcomes or (OK,) * len(claimed.recipients),
+        at=timezone.now(),
+        transaction=tuple(rid for rid, _ in claimed.recipients),
+        dcid=7,
+    )
+
+
+def recipients(mid: int) -> list[str]:
+    return list(Recipient.objects.filter(message=mid).order_by("rid").values_list("state", flat=True))
 
 
 def lease_ends() -> datetime:
@@ -119,11 +130,7 @@ def test_each_recipient_of_a_delivery_is_settled_on_its_own() -> None:
     settle([ended(claimed, OK, LATER, NEVER)], now=timezone.now())
     row = Delivery.objects.get(message=mid)
     assert (row.state, row.recipients, row.recipient_count) == ("queued", [[1, "b@corp.example"]], 1)
-    assert list(Recipient.objects.filter(message=mid).order_by("rid").values_list("state", flat=True)) == [
-        "delivered",
-        "queued",
-        "bounced",
-    ]
+    assert recipients(mid) == ["delivered", "queued", "bounced"]
     assert counters(ORDINARY) == {"delivered": 1, "soft_bounced": 1, "reply_hard_bounced": 1}
     Delivery.objects.filter(message=mid).update(due_at=timezone.now())
     (again,) = claim()
@@ -131,6 +138,99 @@ def test_each_recipient_of_a_delivery_is_settled_on_its_own() -> None:
     settle([ended(again)], now=timezone.now())
     message = Message.objects.get(mid=mid)
     assert (Delivery.objects.get(message=mid).state, message.state, message.outstanding) == ("delivered", "bounced", 0)
+
+
+def test_an_attempt_goes_on_with_the_recipients_that_a_transaction_left() -> None:
+    mid = accept([f"{name}@corp.example" for name in "abcd"])
+    (claimed,) = claim()
+    before = Delivery.objects.get()
+    assert settle([ended(claimed, OK, None, NEVER, None)], now=timezone.now()).count == 1
+    row = Delivery.objects.get(message=mid)
+    assert (row.state, row.attempt, row.lease_until, row.due_at) == (
+        "delivering",
+        1,
+        before.lease_until,
+        before.due_at,
+    )
+    assert (row.recipients, row.recipient_count) == ([[1, "b@corp.example"], [3, "d@corp.example"]], 2)
+    assert (row.last_status, row.last_text) == ("5.1.0", "5.1.1 nobody")
+    assert recipients(mid) == ["delivered", "queued", "bounced", "queued"]
+    assert counters(ORDINARY) == {"delivered": 1, "reply_hard_bounced": 1}
+    assert f"Message finished MID {mid} done" not in log_texts()
+    assert claim() == []
+
+    rest = replace(claimed, recipients=((1, "b@corp.example"), (3, "d@corp.example")))
+    assert settle([ended(rest, OK, LATER)], now=timezone.now()).count == 1
+    row.refresh_from_db()
+    assert (row.state, row.attempt, row.recipients) == ("queued", 1, [[3, "d@corp.example"]])
+    assert recipients(mid) == ["delivered", "delivered", "bounced", "queued"]
+    assert counters(ORDINARY) == {"delivered": 2, "soft_bounced": 1, "reply_hard_bounced": 1}
+
+
+def test_what_a_transaction_left_undecided_is_neither_logged_nor_counted() -> None:
+    mid = accept([f"{name}@corp.example" for name in "ab"])
+    (claimed,) = claim()
+    before = log_texts()
+    settle([ended(claimed, None, None)], now=timezone.now())
+    row = Delivery.objects.get(message=mid)
+    assert (row.state, row.recipient_count, row.last_text) == ("delivering", 2, "")
+    assert counters(ORDINARY) == {}
+    assert log_texts() == before
+
+
+def test_a_soft_failure_goes_on_with_the_attempt_even_without_a_retry_left() -> None:
+    mid = accept([f"{name}@corp.example" for name in "abc"])
+    Delivery.objects.update(attempt=100)
+    (claimed,) = claim()
+    settle([ended(claimed, NEVER, LATER, None)], now=timezone.now())
+    row = Delivery.objects.get(message=mid)
+    assert (row.state, row.recipients) == ("delivering", [[1, "b@corp.example"], [2, "c@corp.example"]])
+    assert counters(ORDINARY) == {"reply_hard_bounced": 1}
+
+
+def test_a_transaction_that_is_brought_twice_counts_once() -> None:
+    mid = accept([f"{name}@corp.example" for name in "ab"])
+    (claimed,) = claim()
+    settle([ended(claimed, OK, None)], now=timezone.now())
+    before = log_texts()
+    assert settle([ended(claimed, OK, None)], now=timezone.now()).late == 1
+    assert counters(ORDINARY) == {"delivered": 1}
+    assert TrackingEvent.objects.filter(message=mid, kind="delivered").count() == 1
+    assert log_texts() == before
+
+
+def test_a_worker_that_dies_between_two_transactions_leaves_only_the_rest() -> None:
+    with smtp_remote() as remote:
+        configure(smtp_routes=[route("corp.example", remote.port)])
+        accept(["a@corp.example", "b@corp.example"])
+        (claimed,) = claim()
+        settle([ended(claimed, OK, None)], now=timezone.now())
+        assert queue.leases_over(lease_ends()) == 1
+        drain(ORDINARY)
+    assert [taken.recipients for taken in remote.taken] == [["b@corp.example"]]
+    assert (Delivery.objects.get().state, Delivery.objects.get().attempt) == ("delivered", 2)
+
+
+def test_delivery_start_names_every_recipient_of_the_transaction_once() -> None:
+    mid = accept([f"{name}@corp.example" for name in "abcde"])
+    (claimed,) = claim()
+    sent = replace(ended(claimed, NEVER, OK, None, None, LATER), transaction=(0, 1, 4))
+    settle([sent], now=timezone.now())
+    starts = [text for text in log_texts() if "elivery start" in text or "RID 0 -" in text]
+    assert starts[0] == f"Delivery start DCID 7 MID {mid} to RID [0, 1, 4]"
+    assert starts[1].startswith(f"Bounced: DCID 7 MID {mid} to RID 0 -")
+    assert len(starts) == 2
+    assert TrackingEvent.objects.get(message=mid, kind="bounced").data["transaction"] == [0, 1, 4]
+    assert TrackingEvent.objects.get(message=mid, kind="delivered").data["transaction"] == []
+
+
+def test_a_long_reply_is_stored_whole() -> None:
+    accept()
+    (claimed,) = claim()
+    text = "5.1.1 " + "x" * 70_000
+    settle([ended(claimed, replace(NEVER, lines=(text,)))], now=timezone.now())
+    assert Delivery.objects.get(pk=claimed.id).last_text == text
+    assert HostStatus.objects.get(domain="corp.example").last_5xx_text == f"550 {text}"
 
 
 def test_a_hard_bounce_is_reported_to_the_sender_once_and_a_report_never() -> None:

@@ -277,6 +277,14 @@ SAMPLES: list[tuple[events.Event, list[str]]] = [
         ],
     ),
     (
+        replace(BOUNCED, transaction=(0, 1, 4)),
+        [
+            "Delivery start DCID 4566149 MID 14501404 to RID [0, 1, 4]",
+            "Bounced: DCID 4566149 MID 14501404 to RID 0 - Bounced by destination server with response: "
+            "5.1.0 - Unknown address error ('550', ['5.1.1 <x@y>: Recipient address rejected']) []",
+        ],
+    ),
+    (
         events.DoubleBounced(
             mid=MID,
             at=AT,
