@@ -41,7 +41,7 @@ def outer_message_id(*, mid: int, serial: int, hostname: str) -> str:
 
 
 def is_eight_bit(content: bytes) -> bool:
-    """Whether content has octets over 127: then only a server that offers 8BITMIME may be given it (RFC 6152)."""
+    """Whether content has octets over 127: a server that offers 8BITMIME is told so (RFC 6152)."""
     return not content.isascii()
 
 
