@@ -1,8 +1,9 @@
 """A scripted SMTP server on port 0: the stranger that deliveries go to.
 
 A `Script` maps a step ("CONNECT", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "CONTENT", "RSET", "QUIT") to what
-happens there: a reply, a list of them for the first, second, ... time over all connections (the last one stays), or an
-`Action`. It keeps every connection and every message it took.
+happens there: a reply, an `Action`, one of the wrappers below, or a list of them for the first, second, ... time over
+all connections (the last one stays). A reply as text gets its line ends; one in bytes goes out as it is. The server
+keeps every connection and every message it took.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ import ipaddress
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,11 +41,43 @@ class Action(Enum):
     DROP = "drop"  # close the connection without a word
     RESET = "reset"  # the same, with a reset
     HANG = "hang"  # never answer
+    STALL = "stall"  # the same, and never read again
     TAKE_AND_DROP = "take and drop"  # at CONTENT: keep the message, then close before the reply
     NO_HANDSHAKE = "no handshake"  # at STARTTLS: 220, then close
 
 
-Step = str | Action
+@dataclass(frozen=True)
+class Pieces:
+    """These octets one at a time, so many seconds apart."""
+
+    octets: bytes
+    every_s: float = 0.001
+
+
+@dataclass(frozen=True)
+class Later:
+    """The step after so many seconds; meanwhile nothing is read."""
+
+    seconds: float
+    step: Step
+
+
+@dataclass(frozen=True)
+class Then:
+    """A reply, and the action right behind it, whatever else the client has sent by then."""
+
+    reply: str | bytes
+    action: Action = Action.DROP
+
+
+@dataclass(frozen=True)
+class OnEach:
+    """For the first, second, ... time on each connection; the last one stays."""
+
+    steps: tuple[Step, ...]
+
+
+Step: TypeAlias = str | bytes | Action | Pieces | Later | Then | OnEach
 Script = Mapping[str, Step | Sequence[Step]]
 
 
@@ -53,16 +94,21 @@ class Taken:
 
 @dataclass
 class Remote:
+    """What a server has seen. A connection is over for it once it has said goodbye, or closed, or was closed upon."""
+
     port: int
     connections: int = 0
     open: int = 0
     most_open: int = 0
+    idle_ends: int = 0
     taken: list[Taken] = field(default_factory=list)
     commands: list[list[str]] = field(default_factory=list)  # per connection
     certificates: list[bytes | None] = field(default_factory=list)  # per handshake, what the client showed, in DER
     counts: Counter[str] = field(default_factory=Counter)
 
 
+Key = TypeVar("Key")
+Result = TypeVar("Result")
 OFFERS = ("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES")
 REPLIES: dict[str, str] = {
     "CONNECT": "220 remote.test ESMTP",
@@ -78,12 +124,25 @@ REPLIES: dict[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """What a server says of itself, and after how many seconds of silence it closes, with which words."""
+
+    offers: Sequence[str] = OFFERS
+    tls: ssl.SSLContext | None = None
+    idle_s: float | None = None
+    idle_reply: bytes = b""
+    stalled: list[asyncio.Transport] = field(default_factory=list)
+
+
 class _Connection(asyncio.Protocol):
-    def __init__(self, remote: Remote, script: Script, offers: Sequence[str], tls: ssl.SSLContext | None) -> None:
-        self._remote, self._script, self._tls = remote, script, tls
-        self._offers = [*offers, "STARTTLS"] if tls else list(offers)
+    def __init__(self, remote: Remote, script: Script, terms: _Terms) -> None:
+        self._remote, self._script, self._terms = remote, script, terms
+        self._offers = [*terms.offers, "STARTTLS"] if terms.tls else list(terms.offers)
         self._buffer = b""
-        self._secure = self._handshaking = self._hanging = False
+        self._secure = self._handshaking = self._paused = self._over = self._ended = False
+        self._idle: asyncio.TimerHandle | None = None
+        self._counts: Counter[str] = Counter()
         self._log: list[str] = []
         self._reset()
 
@@ -105,13 +164,14 @@ class _Connection(asyncio.Protocol):
         self._answer("CONNECT")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._remote.open -= 1
+        self._end()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         # The first words over TLS may come before the handshake's coroutine goes on.
-        while not self._handshaking and not self._hanging and self._step():
+        while not (self._handshaking or self._paused or self._over) and self._step():
             pass
+        self._watch_idleness()
 
     def _step(self) -> bool:
         if self._in_data:
@@ -140,7 +200,8 @@ class _Connection(asyncio.Protocol):
         accepted = self._answer(verb)
         if verb == "STARTTLS" and accepted:
             self._buffer, self._handshaking = b"", True
-            asyncio.get_running_loop().create_task(self._secure_it())
+            if not self._paused:
+                self._begin_tls()
         elif verb == "MAIL" and accepted:
             self._sender, self._mail_line = line.partition("<")[2].partition(">")[0], line
         elif verb == "RCPT" and accepted:
@@ -149,19 +210,24 @@ class _Connection(asyncio.Protocol):
             self._in_data = True
         elif verb == "RSET":
             self._reset()
-        elif verb == "QUIT":
-            self._transport.close()
+        elif verb == "QUIT" and not self._paused:
+            self._close()
 
     def _is_out_of_turn(self, verb: str) -> bool:
         if verb == "RCPT":
             return self._sender is None
         return verb == "DATA" and "DATA" not in self._script and not self._recipients
 
+    def _begin_tls(self) -> None:
+        self._securing = asyncio.get_running_loop().create_task(self._secure_it())
+
     async def _secure_it(self) -> None:
-        assert self._tls is not None
+        assert self._terms.tls is not None
+        loop = asyncio.get_running_loop()
         try:
-            transport = await asyncio.get_running_loop().start_tls(self._transport, self, self._tls, server_side=True)
+            transport = await loop.start_tls(self._transport, self, self._terms.tls, server_side=True)
         except (OSError, ssl.SSLError):
+            self._end()
             return
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -177,39 +243,101 @@ class _Connection(asyncio.Protocol):
         if self._answer("CONTENT", taken):
             self._remote.taken.append(taken)
 
+    # --- answers ---
+
     def _answer(self, step: str, taken: Taken | None = None) -> str:
         """Reply as scripted; its first digit if that is 2 or 3, else ""."""
         self._remote.counts[step] += 1
-        reply = self._scripted(step)
-        if reply is Action.TAKE_AND_DROP:
-            assert taken is not None
-            self._remote.taken.append(taken)
-            self._transport.close()
-            return ""
-        if reply is Action.NO_HANDSHAKE:
-            self._transport.write(b"220 go ahead\r\n")
-            self._transport.close()
-            return ""
-        if reply is Action.DROP:
-            self._transport.close()
-            return ""
-        if reply is Action.RESET:
-            self._transport.abort()
-            return ""
-        if reply is Action.HANG:
-            self._hanging = True
-            return ""
-        assert isinstance(reply, str)
-        self._transport.write(reply.replace("\n", "\r\n").encode() + b"\r\n")
-        return reply[0] if reply[0] in "23" else ""
+        self._counts[step] += 1
+        what = self._scripted(step)
+        self._do(what, taken)
+        return _positive(what)
+
+    def _do(self, what: Step, taken: Taken | None) -> None:
+        match what:
+            case str() | bytes():
+                self._transport.write(_octets(what))
+            case Pieces(octets, every_s):
+                self._paused = True
+                self._drip(octets, every_s)
+            case Later(seconds, step):
+                self._paused = True
+                asyncio.get_running_loop().call_later(seconds, self._do_at_last, step, taken)
+            case Then(reply, action):
+                self._transport.write(_octets(reply))
+                self._do(action, taken)
+            case Action.TAKE_AND_DROP:
+                assert taken is not None
+                self._remote.taken.append(taken)
+                self._close()
+            case Action.NO_HANDSHAKE:
+                self._transport.write(b"220 go ahead\r\n")
+                self._close()
+            case Action.DROP:
+                self._close()
+            case Action.RESET:
+                self._end()
+                self._transport.abort()
+            case Action.HANG:
+                self._over = True
+            case Action.STALL:
+                self._over = True
+                self._transport.pause_reading()
+                self._terms.stalled.append(self._transport)
+            case _:
+                raise AssertionError(what)
+
+    def _drip(self, octets: bytes, every_s: float) -> None:
+        self._transport.write(octets[:1])
+        if len(octets) > 1:
+            asyncio.get_running_loop().call_later(every_s, self._drip, octets[1:], every_s)
+        else:
+            self._go_on()
+
+    def _do_at_last(self, step: Step, taken: Taken | None) -> None:
+        self._paused = False
+        self._do(step, taken)
+        if not self._paused:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """What waited for the end of a slow reply."""
+        self._paused = False
+        if self._handshaking:
+            self._begin_tls()
+        elif self._log and self._log[-1].upper() == "QUIT":
+            self._close()
+        self.data_received(b"")
+
+    def _close(self) -> None:
+        """Politely: what was written goes out, over TLS a close_notify behind it."""
+        self._end()
+        self._transport.close()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._remote.open -= 1
+        self._over = self._ended = True
+        if self._idle:
+            self._idle.cancel()
+
+    def _watch_idleness(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+        if self._terms.idle_s and not self._over:
+            self._idle = asyncio.get_running_loop().call_later(self._terms.idle_s, self._end_idle)
+
+    def _end_idle(self) -> None:
+        self._remote.idle_ends += 1
+        self._transport.write(self._terms.idle_reply)
+        self._close()
 
     def _scripted(self, step: str) -> Step:
         steps = self._script.get(step)
         if steps is None:
             return self._ehlo() if step == "EHLO" else REPLIES.get(step, "502 5.5.1 not here")
-        if isinstance(steps, str | Action):
-            return steps
-        return steps[min(self._remote.counts[step], len(steps)) - 1]
+        found = _nth(steps, self._remote.counts[step])
+        return _nth(found.steps, self._counts[step]) if isinstance(found, OnEach) else found
 
     def _ehlo(self) -> str:
         offers = [each for each in self._offers if not (self._secure and each == "STARTTLS")]
@@ -217,53 +345,96 @@ class _Connection(asyncio.Protocol):
         return "\n".join(f"250{' ' if line is lines[-1] else '-'}{line}" for line in lines)
 
 
-@contextmanager
-def smtp_remote(
+def _nth(steps: Step | Sequence[Step], count: int) -> Step:
+    """The one for the `count`-th time, from 1."""
+    if isinstance(steps, str | bytes | Action | Pieces | Later | Then | OnEach):
+        return steps
+    return steps[min(count, len(steps)) - 1]
+
+
+def _octets(reply: str | bytes) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.replace("\n", "\r\n").encode() + b"\r\n"
+
+
+def _positive(what: Step) -> str:
+    match what:
+        case str() | bytes():
+            first = _octets(what).lstrip(b"\r\n")[:1].decode("ascii", "replace")
+            return first if first in {"2", "3"} else ""
+        case Pieces(octets):
+            return _positive(octets)
+        case Later(_, step):
+            return _positive(step)
+        case Then(reply):
+            return _positive(reply)
+        case _:
+            return ""
+
+
+@asynccontextmanager
+async def serving(
     script: Script | None = None,
     *,
     tls: ssl.SSLContext | None = None,
     offers: Sequence[str] = OFFERS,
     host: str = "127.0.0.1",
     port: int = 0,
-) -> Iterator[Remote]:
-    """A server in a thread of its own; gone at the end of the block."""
-    loop = asyncio.new_event_loop()
+    idle_s: float | None = None,
+    idle_reply: bytes = b"",
+) -> AsyncIterator[Remote]:
+    """A server in the running loop. After `idle_s` without a word from the client it says `idle_reply` and closes."""
     remote = Remote(port=0)
-    started = threading.Event()
-
-    async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(remote, script or {}, offers, tls), host, port
-        )
-        remote.port = server.sockets[0].getsockname()[1]
-        started.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            server.close()
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        main = loop.create_task(serve())
-        stopped.append(main)
-        try:
-            loop.run_until_complete(main)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.close()
-
-    stopped: list[asyncio.Task[None]] = []
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    started.wait(5)
+    terms = _Terms(offers, tls, idle_s, idle_reply)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(remote, script or {}, terms), host, port, backlog=1000
+    )
+    remote.port = server.sockets[0].getsockname()[1]
     try:
         yield remote
     finally:
-        loop.call_soon_threadsafe(stopped[0].cancel)
+        server.close()
+        for transport in terms.stalled:
+            transport.abort()
+
+
+@asynccontextmanager
+async def _serving_all(scripts: Mapping[Key, Script], **options: Any) -> AsyncIterator[dict[Key, Remote]]:
+    async with AsyncExitStack() as stack:
+        yield {key: await stack.enter_async_context(serving(script, **options)) for key, script in scripts.items()}
+
+
+def smtp_remote(script: Script | None = None, **options: Any) -> AbstractContextManager[Remote]:
+    """A server in a thread of its own, with the options of `serving`; gone at the end of the block."""
+    return _in_a_thread(serving(script, **options))
+
+
+def smtp_remotes(scripts: Mapping[Key, Script], **options: Any) -> AbstractContextManager[dict[Key, Remote]]:
+    """Many servers in one thread, each on a port of its own."""
+    return _in_a_thread(_serving_all(scripts, **options))
+
+
+@contextmanager
+def _in_a_thread(serve: AbstractAsyncContextManager[Result]) -> Iterator[Result]:
+    started: Future[tuple[Result, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        over = asyncio.Event()
+        try:
+            async with serve as result:
+                started.set_result((result, asyncio.get_running_loop(), over))
+                await over.wait()
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    result, loop, over = started.result(5)
+    try:
+        yield result
+    finally:
+        loop.call_soon_threadsafe(over.set)
         thread.join(5)
 
 
