@@ -8,13 +8,14 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from seg_console.delivery.kinds import Timeouts
-from seg_console.delivery.outcome import Failure, Stage
+from seg_console.delivery.kinds import Conversion, Timeouts
+from seg_console.delivery.outcome import Failure, Outcome, Stage
 from seg_console.delivery.session import (
     Address,
     ConnectionGone,
@@ -26,7 +27,7 @@ from seg_console.delivery.session import (
     dot_stuffed,
 )
 from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
-from tests.smtp_remote import Action, Remote, Script, authority, smtp_remote
+from tests.smtp_remote import OFFERS, Action, Later, Pieces, Remote, Script, Step, Then, authority, smtp_remote
 
 Result = TypeVar("Result")
 QUICK = Timeouts(
@@ -200,15 +201,161 @@ def test_a_connection_closed_between_messages_tries_nothing() -> None:
     assert remote.counts["MAIL"] == 1
 
 
-def test_eight_bit_content_is_announced_and_needs_the_extension() -> None:
+def test_eight_bit_content_is_announced_where_it_can_be_and_goes_as_it_is_elsewhere() -> None:
     eight = envelope("Grüße\r\n".encode())
     with smtp_remote() as remote:
         send(remote, eight)
     assert "BODY=8BITMIME" in remote.taken[0].mail_line
     with smtp_remote(offers=()) as remote:
+        (sent,), _ = send(remote, eight)
+    assert sent.outcomes[0].delivered
+    assert (remote.taken[0].content, remote.taken[0].mail_line) == (eight.content, "MAIL FROM:<a@x.example>")
+
+
+def test_eight_bit_content_is_refused_where_the_terms_say_so() -> None:
+    eight = replace(envelope("Grüße\r\n".encode()), conversion=Conversion.BOUNCE)
+    with smtp_remote() as remote:
+        (sent,), _ = send(remote, eight)
+    assert sent.outcomes[0].delivered
+    with smtp_remote(offers=()) as remote:
         (sent,), usable = send(remote, eight)
     assert (sent.outcomes[0].failure, sent.started, usable) == (Failure.EIGHT_BIT, False, True)
     assert remote.counts["MAIL"] == 0
+
+
+def test_an_address_beyond_ascii_needs_the_extension() -> None:
+    with smtp_remote() as remote:
+        (sent,), usable = send(remote, envelope(b"x\r\n", "jörg@y.example"))
+    assert (sent.outcomes[0].failure, sent.started, usable) == (Failure.EIGHT_BIT, False, True)
+    assert remote.counts["MAIL"] == 0
+
+
+# --- a server ends the connection whenever it likes ---
+
+
+@pytest.mark.parametrize("goodbye", ["421 4.4.2 idle too long", b"421\r\n", Action.DROP, Action.RESET], ids=str)
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_connection_that_ends_behind_a_message_costs_the_next_one_nothing(
+    goodbye: str | bytes | Action, secure: bool, tmp_path: Path
+) -> None:
+    content = Then("250 2.0.0 Ok", goodbye) if isinstance(goodbye, Action) else "250 2.0.0 Ok"
+    second = goodbye if isinstance(goodbye, Action) else Then(goodbye)
+    script: Script = {"CONTENT": content, "MAIL": ["250 Ok", second]}
+    tls = authority().server(tmp_path, "remote.test") if secure else None
+
+    async def talk(session: Session) -> Sent:
+        first = await session.send(envelope())
+        with pytest.raises(ConnectionGone):
+            await session.send(envelope())
+        assert not session.usable
+        return first
+
+    with smtp_remote(script, tls=tls) as remote:
+        demand = trusting(TlsMode.REQUIRED_VERIFY) if secure else PLAIN
+        assert converse(remote, talk, tls=demand).outcomes[0].delivered
+    assert len(remote.taken) == 1
+
+
+def test_words_that_nobody_asked_for_end_the_connection_before_a_message_is_tried() -> None:
+    async def talk(session: Session) -> None:
+        await session.send(envelope())
+        with pytest.raises(ConnectionGone):
+            await session.send(envelope())
+
+    with smtp_remote({"CONTENT": "250 Ok\n421 4.3.2 enough for today"}) as remote:
+        converse(remote, talk)
+    assert (len(remote.taken), remote.counts["MAIL"]) == (1, 1)
+
+
+def test_a_server_that_leaves_at_the_first_message_has_refused_it() -> None:
+    with smtp_remote({"MAIL": "421 4.7.0 not you"}) as remote:
+        (sent,), usable = send(remote, envelope())
+    assert (sent.outcomes[0].code, sent.started, usable) == (421, True, False)
+
+
+@pytest.mark.parametrize("offers", [OFFERS, ()])
+@pytest.mark.parametrize("end", ["421 4.7.0 too many errors", Action.DROP, Action.RESET], ids=str)
+def test_verdicts_given_before_the_server_left_stand(end: Step, offers: tuple[str, ...]) -> None:
+    script: Script = {"RCPT": ["250 Ok", "550 5.1.1 nobody", "450 4.2.1 later", end]}
+    names = [f"{name}@y.example" for name in "abcdef"]
+    with smtp_remote(script, offers=offers) as remote:
+        (sent,), usable = send(remote, envelope(b"x\r\n", *names))
+    code = 421 if isinstance(end, str) else 0
+    assert [outcome.code for outcome in sent.outcomes] == [code, 550, 450, code, code, code]
+    assert not usable
+    assert remote.taken == []
+
+
+def test_the_verdict_on_the_sender_stands_too() -> None:
+    with smtp_remote({"MAIL": "550 5.7.1 not you", "RCPT": Action.DROP}) as remote:
+        (sent,), usable = send(remote, envelope(b"x\r\n", "a@y.example", "b@y.example"))
+    # What is out of turn gets a 503 of the server's, so it is the DATA that it leaves at.
+    assert [outcome.code for outcome in sent.outcomes] == [550, 550]
+    assert remote.counts["CONTENT"] == 0
+    assert usable
+
+
+def test_an_answer_that_comes_before_the_end_of_the_content_is_the_answer() -> None:
+    with smtp_remote({"DATA": Then("354 go on\n552 5.3.4 too big", Action.DROP)}) as remote:
+        (sent,), usable = send(remote, envelope(b"x" * 8_000_000), timeouts=Timeouts())
+    assert (sent.outcomes[0].failure, sent.outcomes[0].code, usable) == (Failure.REPLY, 552, False)
+
+
+# --- patience ---
+
+
+def test_a_server_that_takes_nothing_of_the_content_has_not_got_the_message() -> None:
+    with smtp_remote({"DATA": Then("354 go on", Action.STALL)}) as remote:
+        (sent,), usable = send(remote, envelope(b"x" * 20_000_000))
+    outcome = sent.outcomes[0]
+    assert (outcome.failure, outcome.stage, outcome.reason) == (
+        Failure.NETWORK,
+        Stage.CONTENT,
+        "connection timed out",
+    )
+    assert not usable
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
+def test_each_wait_is_longer_than_a_slow_answer_and_ends_with_the_life_of_the_message(step: str) -> None:
+    answers = {
+        "CONNECT": b"220 slow\r\n",
+        "EHLO": b"250 slow\r\n",
+        "MAIL": b"250 Ok\r\n",
+        "RCPT": b"250 Ok\r\n",
+        "DATA": b"354 go on\r\n",
+        "CONTENT": b"250 Ok\r\n",
+    }
+
+    async def deliver(port: int, until_s: float) -> Outcome:
+        until = asyncio.get_running_loop().time() + until_s
+        address = Address("127.0.0.1", port, "remote.test")
+        try:
+            session = await dial(
+                address, hostname="gw", tls=PLAIN, server_name="", timeouts=Timeouts(close_s=0.1), until=until
+            )
+        except DialError as error:
+            return error.outcome
+        sent = await session.send(envelope(), until=until)
+        await session.close()
+        return sent.outcomes[0]
+
+    with smtp_remote({step: Pieces(answers[step], 0.02)}) as remote:
+        assert asyncio.run(deliver(remote.port, 60)).delivered
+    with smtp_remote({step: Action.HANG}) as remote:
+        outcome = asyncio.run(deliver(remote.port, 0.3))
+    expected = Failure.UNKNOWN if step == "CONTENT" else Failure.NETWORK
+    assert (outcome.failure, outcome.reason) == (expected, "connection timed out")
+
+
+def test_a_connection_is_closed_when_the_server_has_closed_it() -> None:
+    async def talk(session: Session) -> int:
+        await session.send(envelope())
+        await session.close()
+        return remote.open
+
+    with smtp_remote({"QUIT": Later(0.05, Then("221 bye"))}) as remote:
+        assert converse(remote, talk) == 0
 
 
 def test_a_server_that_knows_no_ehlo_is_greeted_with_helo() -> None:
