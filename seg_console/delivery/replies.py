@@ -19,19 +19,24 @@ from aiosmtplib.response import SMTPResponse
 
 from seg_console.mail.lines import visible
 
-# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind these is read and forgotten.
-LONGEST_LINE: Final = 65_536
-MOST_LINES: Final = 1_000
+# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind so many is read and forgotten.
+MOST_KEPT: Final = 65_536
 # Nobody has this much to say: a stream without an end.
 LONGEST_REPLY: Final = 1_048_576
 
 
 def text_of(octets: bytes) -> str:
-    r"""What a server said as text: UTF-8 where it is that, every other octet and all control characters escaped.
+    r"""A line of a server as text: UTF-8 where it is that, else every octet beyond ASCII escaped, and all control
+    characters.
 
-    `b"Empf\xe4nger"` becomes `Empf\xe4nger` spelled out: no table tells which charset it was.
+    `b"Empf\xe4nger"` becomes `Empf\xe4nger` spelled out: no table tells which charset it was, and what two octets of
+    another charset mean by chance in UTF-8 would mislead. A character that was cut off at the end is no other charset.
     """
-    return visible(octets.decode("utf-8", "backslashreplace"))
+    try:
+        return visible(octets.decode())
+    except UnicodeDecodeError as error:
+        whole = error.start if error.reason == "unexpected end of data" else 0
+        return visible(octets[:whole].decode() + octets[whole:].decode("ascii", "backslashreplace"))
 
 
 class ReplyReader:
@@ -42,6 +47,7 @@ class ReplyReader:
         self.fault = ""
         self._line = bytearray()
         self._lines: list[str] = []
+        self._kept = 0  # octets of those lines
         self._octets = 0
 
     def feed(self, data: bytes) -> list[SMTPResponse]:
@@ -50,7 +56,7 @@ class ReplyReader:
         start = 0
         while not self.fault and start < len(data):
             end = data.find(b"\n", start)
-            self._line += data[start : end if end >= 0 else len(data)][: LONGEST_LINE - len(self._line)]
+            self._line += data[start : end if end >= 0 else len(data)][: MOST_KEPT - len(self._line)]
             self._octets += (end if end >= 0 else len(data)) - start
             if end < 0:
                 break
@@ -75,14 +81,16 @@ class ReplyReader:
         if not line.strip():
             return None
         if not (line[:3].isdigit() and line[3:4] in {b"", b" ", b"-"}):
-            self.fault = f"Malformed SMTP response line: {text_of(line[:LONGEST_LINE])}"
+            self.fault = f"Malformed SMTP response line: {text_of(line)}"
             return None
-        if len(self._lines) < MOST_LINES:
-            self._lines.append(text_of(line[4:].strip()))
+        if self._kept < MOST_KEPT:
+            text = line[4:].strip()
+            self._kept += len(text) + 1
+            self._lines.append(text_of(text))
         if line[3:4] == b"-":
             return None
         reply = SMTPResponse(int(line[:3]), "\n".join(self._lines))
-        self._lines = []
+        self._lines, self._kept = [], 0
         return reply
 
 
