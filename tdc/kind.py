@@ -9,7 +9,7 @@ from django.conf import settings
 
 from seg_console.config import running
 from seg_console.delivery.connections import Limits
-from seg_console.delivery.kinds import Claimed, Terms, Timeouts
+from seg_console.delivery.kinds import Claimed, Conversion, Terms, Timeouts
 from seg_console.delivery.rules import RetryRules
 from seg_console.delivery.running import client_certificate, controls
 from seg_console.delivery.tls import TlsDemand, TlsMode
@@ -52,8 +52,8 @@ class ConnectorKind:
         return RULES
 
     def terms(self, domain: str) -> Terms:
-        """The connector demands TLS itself and waits for nobody: Destination Controls only limit the connections, and
-        say which addresses are tried and which certificate is shown."""
+        """The connector demands TLS itself, waits for nobody and sends a copy as it is, to its one intake: Destination
+        Controls only limit the connections, and say which addresses are tried and which certificate is shown."""
         configuration = running.current()
         connector_settings = configuration.value(connector)
         control = configuration.value(controls).for_domain(domain)
@@ -64,7 +64,13 @@ class ConnectorKind:
         )
         mode = TlsMode.REQUIRED_VERIFY if connector_settings.verify else TlsMode.REQUIRED
         tls = TlsDemand(mode, connector_settings.ca, shows=configuration.value(client_certificate))
-        return Terms(limits=limits, tls=tls, ip=control.ip_preference)
+        return Terms(
+            limits=limits,
+            tls=tls,
+            ip=control.ip_preference,
+            recipients_per_transaction=1,
+            conversion=Conversion.AS_IS,
+        )
 
     def sender(self, claimed: Claimed) -> str:
         return ""

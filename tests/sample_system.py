@@ -127,12 +127,18 @@ def documented() -> dict[str, Any]:
                 "domain": "partner.example",
                 "ip_preference": "ipv6_preferred",
                 "max_connections": 5,
+                "max_recipients_per_transaction": 100,
                 "max_recipients": 600,
                 "recipients_minutes": 30,
                 "tls": "required_verify",
                 "bounce_profile": "Partners, patient",
             },
-            {"domain": ".newsletter.example", "max_messages_per_connection": 10, "max_recipients": 0},
+            {
+                "domain": ".newsletter.example",
+                "max_messages_per_connection": 10,
+                "max_recipients": 0,
+                "conversion": "bounce",
+            },
         ],
     }
 

@@ -22,6 +22,7 @@ from seg_console.delivery.config_models import (
     MOST_MESSAGES_PER_CONNECTION,
     MOST_MINUTES,
     MOST_RECIPIENTS,
+    MOST_RECIPIENTS_PER_TRANSACTION,
     BounceProfile,
     DestinationControl,
     DestinationControlSettings,
@@ -115,10 +116,12 @@ class Control(Shape):
     ip_preference: Literal["default", "ipv4_preferred", "ipv4_required", "ipv6_preferred", "ipv6_required"] = "default"
     max_connections: Annotated[int, Field(ge=1, le=MOST_CONNECTIONS)] | None = None
     max_messages_per_connection: Annotated[int, Field(ge=1, le=MOST_MESSAGES_PER_CONNECTION)] | None = None
+    max_recipients_per_transaction: Annotated[int, Field(ge=1, le=MOST_RECIPIENTS_PER_TRANSACTION)] | None = None
     # 0: no limit.
     max_recipients: Annotated[int, Field(ge=0, le=MOST_RECIPIENTS)] | None = None
     recipients_minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES)] = 60
     tls: Literal["default", "none", "preferred", "required", "required_verify"] = "default"
+    conversion: Literal["default", "as_is", "bounce"] = "default"
     bounce_profile: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
 
 

@@ -15,6 +15,7 @@ ALL = "ALL"
 LONGEST_DOMAIN = 255
 MOST_CONNECTIONS = 1_000
 MOST_MESSAGES_PER_CONNECTION = 1_000
+MOST_RECIPIENTS_PER_TRANSACTION = 1_000
 MOST_RECIPIENTS = 1_000_000
 MOST_MINUTES = 60
 LONGEST_NAME = 60
@@ -83,6 +84,14 @@ class IpSupport(models.TextChoices):
     IPV4_REQUIRED = "ipv4_required", _("IPv4 Required")
 
 
+class ConversionSupport(models.TextChoices):
+    """8-bit content at a server without 8BITMIME; `default` follows the row `ALL`."""
+
+    DEFAULT = "default", _("Default")
+    AS_IS = "as_is", _("Send as it is")
+    BOUNCE = "bounce", _("Bounce")
+
+
 class DestinationControl(ConfigurationObject):
     """Mail Policies > Destination Controls (seg-webui 8.1). None, `default` and "" follow the row `ALL`.
 
@@ -104,6 +113,12 @@ class DestinationControl(ConfigurationObject):
         blank=True,
         validators=_between(1, MOST_MESSAGES_PER_CONNECTION),
     )
+    max_recipients_per_transaction = models.PositiveIntegerField(
+        _("Recipients Per Transaction"),
+        null=True,
+        blank=True,
+        validators=_between(1, MOST_RECIPIENTS_PER_TRANSACTION),
+    )
     max_recipients = models.PositiveIntegerField(
         _("Recipients"), null=True, blank=True, validators=_between(0, MOST_RECIPIENTS)
     )
@@ -111,6 +126,9 @@ class DestinationControl(ConfigurationObject):
         _("Recipients: minutes"), default=60, validators=_between(1, MOST_MINUTES)
     )
     tls = models.CharField(_("TLS Support"), max_length=20, choices=TlsSupport, default=TlsSupport.DEFAULT)
+    conversion = models.CharField(
+        _("Conversion"), max_length=20, choices=ConversionSupport, default=ConversionSupport.DEFAULT
+    )
     bounce_profile = models.CharField(_("Bounce Profile"), max_length=LONGEST_NAME, blank=True, default="")
 
     class Meta:
@@ -142,6 +160,17 @@ class DestinationControl(ConfigurationObject):
                 condition=Q(max_messages_per_connection__isnull=True)
                 | Q(max_messages_per_connection__gte=1, max_messages_per_connection__lte=MOST_MESSAGES_PER_CONNECTION),
                 name="delivery_destinationcontrol_max_messages",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_recipients_per_transaction__isnull=True)
+                | Q(
+                    max_recipients_per_transaction__gte=1,
+                    max_recipients_per_transaction__lte=MOST_RECIPIENTS_PER_TRANSACTION,
+                ),
+                name="delivery_destinationcontrol_transaction",
+            ),
+            models.CheckConstraint(
+                condition=Q(conversion__in=ConversionSupport.values), name="delivery_destinationcontrol_conversion"
             ),
         ]
 

@@ -64,7 +64,14 @@ class OrdinaryKind:
             messages_per_connection=control.max_messages_per_connection,
         )
         tls = TlsDemand(control.tls, shows=configuration.value(client_certificate))
-        return Terms(limits=limits, tls=tls, ip=control.ip_preference, rate=control.rate)
+        return Terms(
+            limits=limits,
+            tls=tls,
+            ip=control.ip_preference,
+            rate=control.rate,
+            recipients_per_transaction=control.max_recipients_per_transaction,
+            conversion=control.conversion,
+        )
 
     def sender(self, claimed: Claimed) -> str:
         return claimed.envelope_sender

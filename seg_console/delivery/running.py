@@ -19,7 +19,7 @@ from seg_console.delivery.config_document import (
 )
 from seg_console.delivery.config_document import Control as ControlShape
 from seg_console.delivery.config_models import ALL, DEFAULT_PROFILE, DestinationControl
-from seg_console.delivery.kinds import IpPreference, RecipientRate
+from seg_console.delivery.kinds import Conversion, IpPreference, RecipientRate
 from seg_console.delivery.nexthop import DnsServer, RouteHost, route_for
 from seg_console.delivery.tls import ClientCertificate, TlsMode
 
@@ -59,6 +59,8 @@ class Control:
     ip_preference: IpPreference = IpPreference.IPV4_PREFERRED
     max_recipients: int = 0
     recipients_minutes: int = 60
+    max_recipients_per_transaction: int = 50
+    conversion: Conversion = Conversion.AS_IS
     bounce_profile: str = DEFAULT_PROFILE
 
     @property
@@ -143,8 +145,10 @@ def _control(row: ControlShape | DestinationControl, default: Control) -> Contro
     values: dict[str, Any] = {
         "max_connections": row.max_connections,
         "max_messages_per_connection": row.max_messages_per_connection,
+        "max_recipients_per_transaction": row.max_recipients_per_transaction,
         "tls": None if row.tls == "default" else TlsMode(row.tls),
         "ip_preference": None if row.ip_preference == "default" else IpPreference(row.ip_preference),
+        "conversion": None if row.conversion == "default" else Conversion(row.conversion),
         "bounce_profile": row.bounce_profile or None,
     }
     if row.max_recipients is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seg_console.delivery.kinds import Conversion
 from seg_console.delivery.tls import TlsMode
 from seg_console.gateway.host_access import ALL
 from seg_console.mail.lines import visible
@@ -23,6 +24,7 @@ _TLS = {
     TlsMode.REQUIRED: "Required",
     TlsMode.REQUIRED_VERIFY: "Required - Verify",
 }
+_CONVERSION = {Conversion.AS_IS: "Send as it is", Conversion.BOUNCE: "Bounce"}
 
 
 def screen(traced: Traced) -> str:
@@ -115,8 +117,10 @@ def _delivery(mid: int, delivery: TracedDelivery) -> Iterator[str]:
     limits = delivery.terms.limits
     yield (
         f"    TLS: {_TLS[delivery.terms.tls.mode]}; connections: {limits.most}; "
-        f"messages per connection: {limits.messages_per_connection}"
+        f"messages per connection: {limits.messages_per_connection}; "
+        f"recipients per transaction: {delivery.terms.recipients_per_transaction}"
     )
+    yield f"    Conversion: {_CONVERSION[delivery.terms.conversion]}"
 
 
 def _hop(hop: Hop) -> str:

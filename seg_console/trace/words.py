@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from policies import sentences
 from policies.matching import DEFAULT_POLICY_UID, Explanation, MemberMiss
-from seg_console.delivery.config_models import TlsSupport
+from seg_console.delivery.config_models import ConversionSupport, TlsSupport
 from seg_console.gateway.host_access import ALL
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Client, Hop, TracedDelivery, TracedPart
@@ -40,6 +40,7 @@ class ShownDelivery:
     trouble: str
     tls: str
     limits: str
+    conversion: str
     is_copy: bool
 
 
@@ -143,6 +144,8 @@ def _delivery(delivery: TracedDelivery) -> ShownDelivery:
     messages = ngettext(
         "%(n)d message per connection", "%(n)d messages per connection", limits.messages_per_connection
     ) % {"n": limits.messages_per_connection}
+    most = delivery.terms.recipients_per_transaction
+    recipients = ngettext("%(n)d recipient per transaction", "%(n)d recipients per transaction", most) % {"n": most}
     return ShownDelivery(
         name=f"{delivery.shown_as} ({delivery.spec.domain})" if delivery.is_copy else delivery.spec.domain,
         recipients=get_text_list([visible(address) for _rid, address in delivery.spec.recipients], _("and")),
@@ -152,7 +155,9 @@ def _delivery(delivery: TracedDelivery) -> ShownDelivery:
         ),
         trouble=_trouble(delivery.hop),
         tls=str(TlsSupport(delivery.terms.tls.mode.value).label),
-        limits=_("%(connections)s; %(messages)s") % {"connections": connections, "messages": messages},
+        limits=_("%(connections)s; %(messages)s; %(recipients)s")
+        % {"connections": connections, "messages": messages, "recipients": recipients},
+        conversion=str(ConversionSupport(delivery.terms.conversion).label),
         is_copy=delivery.is_copy,
     )
 

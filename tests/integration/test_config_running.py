@@ -19,6 +19,7 @@ from seg_console.accounts.models import User
 from seg_console.config import document, pending, running
 from seg_console.config.running import Keeper, NothingRead
 from seg_console.delivery.config_models import SmtpRoute
+from seg_console.delivery.kinds import Conversion
 from seg_console.delivery.nexthop import RouteHost
 from seg_console.delivery.running import Control, bounce_profiles, controls, dns, routes
 from seg_console.delivery.tls import TlsMode
@@ -283,15 +284,18 @@ def test_destination_controls_fall_back_to_all_and_then_to_the_built_in_values()
     assert running.current().value(controls).for_domain("a.example") == Control(500, 50, TlsMode.PREFERRED)
     commit(
         destination_controls=[
-            {"domain": "ALL", "max_connections": 9, "tls": "required"},
-            {"domain": "corp.example", "max_messages_per_connection": 3},
-            {"domain": ".corp.example", "tls": "none", "max_connections": 2},
+            {"domain": "ALL", "max_connections": 9, "tls": "required", "conversion": "bounce"},
+            {"domain": "corp.example", "max_messages_per_connection": 3, "max_recipients_per_transaction": 1000},
+            {"domain": ".corp.example", "tls": "none", "max_connections": 2, "conversion": "as_is"},
         ]
     )
     table = running.current().value(controls)
-    assert table.for_domain("Corp.example") == Control(9, 3, TlsMode.REQUIRED)
+    bounce = Conversion.BOUNCE
+    assert table.for_domain("Corp.example") == Control(
+        9, 3, TlsMode.REQUIRED, max_recipients_per_transaction=1000, conversion=bounce
+    )
     assert table.for_domain("a.b.corp.example") == Control(2, 50, TlsMode.NONE)
-    assert table.for_domain("else.example") == Control(9, 50, TlsMode.REQUIRED)
+    assert table.for_domain("else.example") == Control(9, 50, TlsMode.REQUIRED, conversion=bounce)
 
 
 def test_recipient_access_takes_the_first_row_that_matches_and_else_refuses() -> None:

@@ -14,7 +14,7 @@ from redis import Redis
 from seg_console.config import document, pending
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.delivery.allowance import Allowance, Grant
-from seg_console.delivery.kinds import Claimed, Destination, RecipientRate
+from seg_console.delivery.kinds import Claimed, Destination, RecipientRate, kind
 from seg_console.delivery.models import Delivery
 from tests.deliveries import accept, configure, drain, route
 from tests.smtp_remote import smtp_remote
@@ -207,6 +207,25 @@ def test_without_redis_mail_goes_on_without_the_limit() -> None:
             accept()
         drain(CORP)
     assert len(remote.taken) == 7
+
+
+# --- transactions and conversion
+
+
+def test_recipients_of_a_transaction_and_conversion_are_the_destinations_own_and_a_copy_has_its_own() -> None:
+    configure(
+        destination_controls=[
+            {"domain": "corp.example", "max_recipients_per_transaction": 7},
+            {"domain": "ALL", "max_recipients_per_transaction": 20, "conversion": "bounce"},
+        ]
+    )
+    terms = [kind(name).terms(domain) for name in ("ordinary", "tdc") for domain in ("corp.example", "else.example")]
+    assert [(each.recipients_per_transaction, each.conversion.value) for each in terms] == [
+        (7, "bounce"),
+        (20, "bounce"),
+        (1, "as_is"),
+        (1, "as_is"),
+    ]
 
 
 # --- bounce profiles

@@ -34,8 +34,10 @@ CONTROL = {
     "ip_preference": "default",
     "max_connections": "",
     "max_messages_per_connection": "",
+    "max_recipients_per_transaction": "",
     "recipients": "default",
     "tls": "default",
+    "conversion": "default",
     "bounce_profile": "",
 }
 PROFILE = {"name": "Quick", "max_retries": "3", "max_queue_time": "600", "initial_retry": "10", "max_retry": "20"}
@@ -87,7 +89,13 @@ def faults(response: Any) -> list[tuple[int | None, str]]:
 def test_the_table_shows_what_a_row_follows_and_the_default_row_last(user: User, client: Client) -> None:
     controls = [
         {"domain": "a.example", "max_recipients": 0},
-        {"domain": "ALL", "max_messages_per_connection": 7, "max_recipients": 100, "recipients_minutes": 5},
+        {
+            "domain": "ALL",
+            "max_messages_per_connection": 7,
+            "max_recipients_per_transaction": 20,
+            "max_recipients": 100,
+            "recipients_minutes": 5,
+        },
     ]
     configured(destination_controls=controls)
     shown = client.get(reverse("destination-controls:list")).context
@@ -98,16 +106,19 @@ def test_the_table_shows_what_a_row_follows_and_the_default_row_last(user: User,
         "Default (500)",
         "Default (7)",
     )
-    assert (row.recipients, row.tls, row.bounce_profile) == (
+    assert (row.per_transaction, row.recipients, row.tls, row.conversion, row.bounce_profile) == (
+        "Default (20)",
         "No Limit",
         "Default (Preferred)",
+        "Default (Send as it is)",
         "Default (Default profile)",
     )
     default = shown["default"]
     assert (default.name, default.connections, default.messages) == ("Default", "500", "7")
-    assert (default.recipients, default.tls, default.bounce_profile) == (
-        "100 per 5 min",
+    assert (default.per_transaction, default.recipients) == ("20", "100 per 5 min")
+    assert (default.tls, default.conversion, default.bounce_profile) == (
         "Preferred",
+        "Send as it is",
         "Default profile",
     )
 
@@ -118,10 +129,12 @@ def test_a_destination_is_added_with_all_it_can_say(user: User, client: Client) 
         "ip_preference": "ipv6_required",
         "max_connections": "3",
         "max_messages_per_connection": "4",
+        "max_recipients_per_transaction": "25",
         "recipients": "limited",
         "max_recipients": "200",
         "recipients_minutes": "15",
         "tls": "required_verify",
+        "conversion": "bounce",
         "bounce_profile": "Patient",
     }
     answer = client.post(reverse("destination-controls:add"), data)
@@ -131,9 +144,11 @@ def test_a_destination_is_added_with_all_it_can_say(user: User, client: Client) 
         "ip_preference": "ipv6_required",
         "max_connections": 3,
         "max_messages_per_connection": 4,
+        "max_recipients_per_transaction": 25,
         "max_recipients": 200,
         "recipients_minutes": 15,
         "tls": "required_verify",
+        "conversion": "bounce",
         "bounce_profile": "Patient",
     }
     rows = {row.name: row for row in client.get(reverse("destination-controls:list")).context["rows"]}
@@ -151,6 +166,7 @@ def test_a_destination_is_edited_and_deleted_after_a_question(user: User, client
     edit = reverse("destination-controls:edit", args=[control_uid(user)])
     form = client.get(edit).context["form"]
     assert (form["recipients"].value(), form["max_recipients"].value()) == ("limited", 500)
+    assert (form["max_recipients_per_transaction"].value(), form["conversion"].value()) == (100, "bounce")
     client.post(edit, CONTROL | {"domain": "corp.example", "max_connections": "9"})
     assert section(user, "destination_controls")[0]["max_connections"] == 9
     delete = reverse("destination-controls:delete", args=[control_uid(user)])
@@ -170,17 +186,21 @@ def test_the_default_row_is_made_by_its_first_change_and_cannot_be_deleted(user:
         "required",
         "required_verify",
     }
+    assert [value for value, _label in form.fields["conversion"].choices] == ["as_is", "bounce"]
     data = {
         "ip_preference": "ipv4_required",
         "recipients": "none",
         "tls": "required",
+        "conversion": "bounce",
         "bounce_profile": "Patient",
         "max_connections": "40",
         "max_messages_per_connection": "50",
+        "max_recipients_per_transaction": "1000",
     }
     client.post(url, data)
     (default,) = [row for row in section(user, "destination_controls") if row["domain"] == "ALL"]
     assert (default["tls"], default["max_connections"], default["max_recipients"]) == ("required", 40, 0)
+    assert (default["max_recipients_per_transaction"], default["conversion"]) == (1000, "bounce")
     uid = control_uid(user, "ALL")
     assert client.get(reverse("destination-controls:delete", args=[uid])).status_code == 404
     assert client.get(reverse("destination-controls:edit", args=[uid]))["Location"] == url
@@ -191,14 +211,23 @@ def test_the_default_row_has_real_numbers_and_nothing_to_follow(user: User, clie
     url = reverse("destination-controls:edit-default")
     shown = client.get(url)
     form = shown.context["form"]
-    numbers = ("max_connections", "max_messages_per_connection")
-    assert [(form[name].value(), form[name].help_text) for name in numbers] == [(500, "1 to 1000."), (50, "1 to 1000.")]
+    numbers = ("max_connections", "max_messages_per_connection", "max_recipients_per_transaction")
+    assert [(form[name].value(), form[name].help_text) for name in numbers] == [
+        (500, "1 to 1000."),
+        (50, "1 to 1000."),
+        (50, "1 to 1000."),
+    ]
+    assert form["conversion"].value() == "as_is"
     assert "Default (" not in shown.content.decode()
     assert "Default (500)" in said(client, reverse("destination-controls:add"))
     data = {"ip_preference": "ipv4_preferred", "recipients": "none", "tls": "preferred", "bounce_profile": "Default"}
-    refused = client.post(url, data | {"max_connections": "40", "max_messages_per_connection": ""})
+    numbers_given = {"max_connections": "40", "max_messages_per_connection": "", "max_recipients_per_transaction": ""}
+    refused = client.post(url, data | {"conversion": "as_is"} | numbers_given)
     assert refused.status_code == 422
-    assert refused.context["form"].errors == {"max_messages_per_connection": ["This field is required."]}
+    assert refused.context["form"].errors == {
+        "max_messages_per_connection": ["This field is required."],
+        "max_recipients_per_transaction": ["This field is required."],
+    }
     assert pending.pending_of(user) is None
 
 
@@ -213,6 +242,9 @@ def test_the_default_row_has_real_numbers_and_nothing_to_follow(user: User, clie
         ({"domain": "not a domain"}, "is not a domain"),
         ({"max_connections": "0"}, "greater than or equal to 1"),
         ({"max_messages_per_connection": "1001"}, "less than or equal to 1000"),
+        ({"max_recipients_per_transaction": "0"}, "greater than or equal to 1"),
+        ({"max_recipients_per_transaction": "1001"}, "less than or equal to 1000"),
+        ({"conversion": "convert"}, "is not one of the available choices"),
         ({"recipients": "limited", "max_recipients": "5", "recipients_minutes": "61"}, "less than or equal to 60"),
         ({"recipients": "limited", "max_recipients": "", "recipients_minutes": "5"}, "Enter a number."),
         ({"recipients": ""}, "This field is required."),
@@ -537,7 +569,9 @@ def test_last_row_and_next_pages_of_the_routes(user: User, client: Client) -> No
     [
         ("destination-controls:add", CONTROL, "domain"),
         ("destination-controls:add", CONTROL, "max_connections"),
+        ("destination-controls:add", CONTROL, "max_recipients_per_transaction"),
         ("destination-controls:add", CONTROL, "tls"),
+        ("destination-controls:add", CONTROL, "conversion"),
         ("destination-controls:add", CONTROL, "bounce_profile"),
         ("bounce-profiles:add", PROFILE, "max_retries"),
         ("dns:edit-settings", {"timeout": "5"}, "servers"),

@@ -112,13 +112,15 @@ def counts(response: Any) -> tuple[int, ...]:
         ),
         (
             CONTROLS,
-            "corp.example,ipv6_preferred,20,,500,30,none",
-            "corp.example,,20,7,500,30,required",
+            "corp.example,ipv6_preferred,20,,100,500,30,none,bounce",
+            "corp.example,,20,7,1000,500,30,required,as_is",
             "corp.example",
             [
                 ("IP Address Preference", "IPv6 Preferred", "Default"),
                 ("Maximum Messages Per Connection", "", "7"),
+                ("Recipients Per Transaction", "100", "1000"),
                 ("TLS Support", "None", "Required"),
+                ("Conversion", "Bounce", "Send as it is"),
             ],
         ),
         (

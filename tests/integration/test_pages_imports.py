@@ -175,6 +175,15 @@ def test_all_faults_of_a_control_file_are_told_at_once_in_the_order_of_its_lines
     ]
 
 
+def test_transactions_and_conversion_in_a_control_file_are_checked_like_the_rest(client: Client) -> None:
+    text = "domain,max_recipients_per_transaction,conversion\na.example,1001,7bit\nb.example,some,\n"
+    assert refused(client, CONTROLS, text) == [
+        (2, "max_recipients_per_transaction: give 1000 or less."),
+        (2, "conversion: give one of 'default', 'as_is' or 'bounce'."),
+        (3, "max_recipients_per_transaction: give a whole number, or nothing for the default."),
+    ]
+
+
 def test_a_control_file_that_is_no_csv_from_some_line_on_has_its_faults_up_to_there_told(client: Client) -> None:
     text = 'domain,tls\na.example,sometimes\nb.example\n"c.example,none\nd.example,sometimes\n'
     assert refused(client, CONTROLS, text) == [

@@ -229,13 +229,14 @@ def test_the_next_hop_is_that_of_the_route_with_tls_and_limits() -> None:
             [(address.ip, address.port) for address in delivery.hop.addresses],
             delivery.hop.discard,
             delivery.terms.tls.mode.value,
+            delivery.terms.recipients_per_transaction,
         )
         for delivery in found.message.parts[0].deliveries
     }
     assert shown == {
-        "corp.example": ([("127.0.0.1", 2526)], False, "preferred"),
-        "sub.corp.example": ([], True, "preferred"),
-        "intake.example": ([("127.0.0.1", 2527)], False, "required_verify"),
+        "corp.example": ([("127.0.0.1", 2526)], False, "preferred", 50),
+        "sub.corp.example": ([], True, "preferred", 50),
+        "intake.example": ([("127.0.0.1", 2527)], False, "required_verify", 1),
     }
 
 

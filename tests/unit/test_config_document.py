@@ -240,6 +240,21 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "destination_controls[0].tls",
         "give one of 'default',",
     ),
+    (
+        {"destination_controls": [{"domain": "ALL", "conversion": "7bit"}]},
+        "destination_controls[0].conversion",
+        "give one of 'default', 'as_is' or 'bounce'.",
+    ),
+    (
+        {"destination_controls": [{"domain": "ALL", "max_recipients_per_transaction": 0}]},
+        "destination_controls[0].max_recipients_per_transaction",
+        "give 1 or more.",
+    ),
+    (
+        {"destination_controls": [{"domain": "ALL", "max_recipients_per_transaction": 1001}]},
+        "destination_controls[0].max_recipients_per_transaction",
+        "give 1000 or less.",
+    ),
     ({"listener": {"max_message_size": 12.5}}, "listener.max_message_size", "give a whole number."),
     ({"listener": {"port": "25"}}, "listener.port", "give a whole number."),
     ({"listener": {"port": 65_536}}, "listener.port", "give 65535 or less."),

@@ -15,6 +15,8 @@ from seg_console.delivery.config_models import (
     MOST_MESSAGES_PER_CONNECTION,
     MOST_MINUTES,
     MOST_RECIPIENTS,
+    MOST_RECIPIENTS_PER_TRANSACTION,
+    ConversionSupport,
     DestinationControl,
     IpSupport,
     TlsSupport,
@@ -64,6 +66,12 @@ class ControlForm(forms.Form):
         max_value=MOST_MESSAGES_PER_CONNECTION,
         required=False,
     )
+    max_recipients_per_transaction = forms.IntegerField(
+        label=_("Recipients Per Transaction"),
+        min_value=1,
+        max_value=MOST_RECIPIENTS_PER_TRANSACTION,
+        required=False,
+    )
     recipients = forms.ChoiceField(label=_("Recipients"), widget=forms.RadioSelect)
     max_recipients = forms.IntegerField(
         label=_("Maximum Recipients"), min_value=1, max_value=MOST_RECIPIENTS, required=False
@@ -72,6 +80,10 @@ class ControlForm(forms.Form):
         label=_("Minutes"), min_value=1, max_value=MOST_MINUTES, initial=60, required=False
     )
     tls = forms.ChoiceField(label=_("TLS Support"))
+    conversion = forms.ChoiceField(
+        label=_("Conversion"),
+        help_text=_("What becomes of mail with 8-bit content at a server that does not offer 8BITMIME."),
+    )
     bounce_profile = forms.ChoiceField(label=_("Bounce Profile"), required=False)
 
     def __init__(
@@ -86,6 +98,8 @@ class ControlForm(forms.Form):
         limit = recipients_in_words(default.max_recipients, default.recipients_minutes)
         fields["ip_preference"].choices = self._choices(IpSupport.choices, str(ip.label))
         fields["tls"].choices = self._choices(TlsSupport.choices, str(tls.label))
+        conversion = ConversionSupport(default.conversion)
+        fields["conversion"].choices = self._choices(ConversionSupport.choices, str(conversion.label))
         limits = [(USE_DEFAULT, ""), (NO_LIMIT, _now("No Limit")), (LIMITED, _now("Maximum:"))]
         fields["recipients"].choices = self._choices(limits, limit)
         named = [(DEFAULT_PROFILE, profile_in_words(DEFAULT_PROFILE)), *((name, name) for name in profiles)]
@@ -94,6 +108,7 @@ class ControlForm(forms.Form):
         for name, most in (
             ("max_connections", MOST_CONNECTIONS),
             ("max_messages_per_connection", MOST_MESSAGES_PER_CONNECTION),
+            ("max_recipients_per_transaction", MOST_RECIPIENTS_PER_TRANSACTION),
         ):
             self._explain(name, getattr(default, name), most)
 
@@ -139,6 +154,7 @@ class ControlForm(forms.Form):
             "ip_preference": cleaned["ip_preference"],
             "max_connections": cleaned["max_connections"],
             "max_messages_per_connection": cleaned["max_messages_per_connection"],
+            "max_recipients_per_transaction": cleaned["max_recipients_per_transaction"],
             "max_recipients": cleaned["max_recipients"]
             if limited
             else 0
@@ -146,6 +162,7 @@ class ControlForm(forms.Form):
             else None,
             "recipients_minutes": cleaned["recipients_minutes"] if limited else 60,
             "tls": cleaned["tls"],
+            "conversion": cleaned["conversion"],
             "bounce_profile": cleaned["bounce_profile"],
         }
 
@@ -160,10 +177,12 @@ def initial_of(row: DestinationControl | None) -> dict[str, Any]:
         "ip_preference": row.ip_preference,
         "max_connections": row.max_connections,
         "max_messages_per_connection": row.max_messages_per_connection,
+        "max_recipients_per_transaction": row.max_recipients_per_transaction,
         "recipients": limit,
         "max_recipients": row.max_recipients or None,
         "recipients_minutes": row.recipients_minutes,
         "tls": row.tls,
+        "conversion": row.conversion,
         "bounce_profile": row.bounce_profile,
     }
 
@@ -191,9 +210,11 @@ def initial_of_default(present: Control) -> dict[str, Any]:
         "ip_preference": str(present.ip_preference),
         "max_connections": present.max_connections,
         "max_messages_per_connection": present.max_messages_per_connection,
+        "max_recipients_per_transaction": present.max_recipients_per_transaction,
         "recipients": LIMITED if present.max_recipients else NO_LIMIT,
         "max_recipients": present.max_recipients or None,
         "recipients_minutes": present.recipients_minutes,
         "tls": str(present.tls.value),
+        "conversion": str(present.conversion),
         "bounce_profile": present.bounce_profile,
     }

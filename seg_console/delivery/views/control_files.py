@@ -17,7 +17,15 @@ from seg_console.delivery.config_document import DESTINATION_CONTROLS, Control
 from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
 
 COLUMNS = tuple(Control.model_fields)
-NUMBERS = frozenset({"max_connections", "max_messages_per_connection", "max_recipients", "recipients_minutes"})
+NUMBERS = frozenset(
+    {
+        "max_connections",
+        "max_messages_per_connection",
+        "max_recipients_per_transaction",
+        "max_recipients",
+        "recipients_minutes",
+    }
+)
 # A negative or a very large one is told its range by the rules of the document.
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 

@@ -23,6 +23,7 @@ from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
 from seg_console.delivery.config_document import Control as ControlShape
 from seg_console.delivery.config_models import (
     ALL,
+    ConversionSupport,
     DestinationControl,
     DestinationControlSettings,
     IpSupport,
@@ -60,8 +61,10 @@ class ShownControl:
     ip_preference: str
     connections: str
     messages: str
+    per_transaction: str
     recipients: str
     tls: str
+    conversion: str
     bounce_profile: str
     is_pending: bool
 
@@ -217,16 +220,21 @@ def _profiles(shown: Configuration) -> list[str]:
 def _shown(row: DestinationControl, default: Control, *, is_pending: bool) -> ShownControl:
     recipients = recipients_in_words(default.max_recipients, default.recipients_minutes)
     ip, tls = IpSupport(default.ip_preference).label, TlsSupport(default.tls).label
+    conversion = ConversionSupport(default.conversion).label
     return ShownControl(
         uid=row.uid,
         name=row.domain,
         ip_preference=use_default(ip) if row.ip_preference == IpSupport.DEFAULT else row.get_ip_preference_display(),
         connections=_number(row.max_connections, default.max_connections),
         messages=_number(row.max_messages_per_connection, default.max_messages_per_connection),
+        per_transaction=_number(row.max_recipients_per_transaction, default.max_recipients_per_transaction),
         recipients=use_default(recipients)
         if row.max_recipients is None
         else recipients_in_words(row.max_recipients, row.recipients_minutes),
         tls=use_default(tls) if row.tls == TlsSupport.DEFAULT else row.get_tls_display(),
+        conversion=use_default(conversion)
+        if row.conversion == ConversionSupport.DEFAULT
+        else row.get_conversion_display(),
         bounce_profile=profile_in_words(row.bounce_profile)
         if row.bounce_profile
         else use_default(profile_in_words(default.bounce_profile)),
@@ -241,8 +249,10 @@ def _shown_default(row: DestinationControl | None, default: Control, pending_uid
         ip_preference=str(IpSupport(default.ip_preference).label),
         connections=str(default.max_connections),
         messages=str(default.max_messages_per_connection),
+        per_transaction=str(default.max_recipients_per_transaction),
         recipients=recipients_in_words(default.max_recipients, default.recipients_minutes),
         tls=str(TlsSupport(default.tls).label),
+        conversion=str(ConversionSupport(default.conversion).label),
         bounce_profile=profile_in_words(default.bounce_profile),
         is_pending=row is not None and row.uid in pending_uids,
     )
