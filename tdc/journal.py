@@ -5,12 +5,19 @@ Pure: built from the stored body whenever it is sent, and byte for byte the same
 
 from __future__ import annotations
 
-import quopri
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from seg_console.mail.mime import LONGEST_LINE, address_field, boundary, host_name, one_line, text_field
+from seg_console.mail.mime import (
+    LONGEST_LINE,
+    address_field,
+    boundary,
+    host_name,
+    one_line,
+    quoted_printable,
+    text_field,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +105,7 @@ def _report_part(report: JournalReport, *, eight_bit: bool) -> tuple[bytes, byte
     text = _report_text(report)
     if text.isascii() or eight_bit:
         return text, _transfer_encoding(is_eight_bit(text))
-    quoted = quopri.encodestring(text.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
-    return quoted, b"Content-Transfer-Encoding: quoted-printable\r\n"
+    return quoted_printable(text), b"Content-Transfer-Encoding: quoted-printable\r\n"
 
 
 def _report_text(report: JournalReport) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import quopri
 import re
 
 from seg_console.mail.headers import decode_words
@@ -69,6 +70,14 @@ def encoded_words(text: str) -> str:
         word += octets
     words.append(word)
     return " ".join(f"=?utf-8?b?{base64.b64encode(octets).decode('ascii')}?=" for octets in words)
+
+
+def quoted_printable(content: bytes) -> bytes:
+    """Text of CRLF lines in quoted-printable (RFC 2045 section 6.7), a little over three times as long at most.
+
+    Lines of at most 76 octets, or 77 where a blank ends the line of text: so Python's codec counts.
+    """
+    return quopri.encodestring(content)
 
 
 def host_name(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,21 @@ def test_refused_and_deferred_recipients_share_a_transaction_with_accepted_ones(
     states = Recipient.objects.filter(message=mid).order_by("rid").values_list("state", flat=True)
     assert list(states) == ["delivered", "delivered", "bounced"]
     assert log_texts().count(f"Message finished MID {mid} done") == 1
+
+
+def test_the_report_of_a_message_with_raw_bytes_goes_to_a_server_that_offers_nothing() -> None:
+    header = "Subject: Größe\r\n".encode("latin-1") + b"X-Long: " + b"x" * 1200 + b"\r\n"
+    with smtp_remote({"RCPT": "550 5.1.1 nobody"}) as remote, smtp_remote(offers=()) as senders:
+        configure(smtp_routes=[route("corp.example", remote.port), route("example.net", senders.port)])
+        accept(content=header + b"\r\nbody\r\n")
+        drain(ORDINARY)
+        drain(Destination("ordinary", "example.net"))
+    (report,) = senders.taken
+    assert (report.sender, report.recipients, report.mail_line) == ("", ["alice@example.net"], "MAIL FROM:<>")
+    assert report.content.isascii()
+    parts = list(message_from_bytes(report.content, policy=policy.default).iter_parts())
+    assert parts[2].get_payload(decode=True) == header
+    assert list(Delivery.objects.order_by("id").values_list("state", flat=True)) == ["bounced", "delivered"]
 
 
 async def _until(reached: Callable[[], bool]) -> None:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 from datetime import UTC, datetime
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seg_console.delivery.bounces import FailedRecipient, delivery_report
+from seg_console.mail.headers import LONGEST_LOOK, header_block
 from seg_console.mail.mime import boundary
 
 ARRIVED = datetime(2024, 2, 16, 21, 19, 24, tzinfo=UTC)
@@ -41,6 +45,31 @@ def parsed(content: bytes) -> EmailMessage:
     message = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     return message
+
+
+def returned(content: bytes) -> bytes:
+    """The header block that a report gives back, decoded."""
+    headers = list(parsed(content).iter_parts())[2].get_payload(decode=True)
+    assert isinstance(headers, bytes)
+    return headers
+
+
+def cleaned(original: bytes) -> bytes:
+    """What is to be given back of a message, as `delivery_report` says."""
+    block = re.sub(rb"\r\n|\r|\n", b"\r\n", header_block(original)).replace(b"\0", b" ")
+    return block if not block or block.endswith(b"\r\n") else block + b"\r\n"
+
+
+def assert_fit_for_any_server(content: bytes) -> None:
+    assert content.isascii()
+    assert b"\0" not in content
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+    assert content.count(b"\r") == content.count(b"\n") == content.count(b"\r\n")
+    message = parsed(content)
+    assert message["Content-Transfer-Encoding"] is None
+    for part in message.iter_parts():
+        if part["Content-Transfer-Encoding"] is not None:
+            assert max(map(len, part.as_bytes().partition(b"\n\n")[2].splitlines())) <= 77
 
 
 def test_a_whole_report() -> None:
@@ -114,18 +143,63 @@ def test_only_the_header_of_the_original_goes_back() -> None:
     assert content == report()
 
 
-def test_eight_bit_headers_are_declared() -> None:
+def test_eight_bit_headers_go_back_in_seven_bits() -> None:
     content = report(headers="Subject: Grüße\r\n".encode())
-    assert content.count(b"Content-Transfer-Encoding: 8bit\r\n") == 2
-    assert parsed(content)["Content-Transfer-Encoding"] == "8bit"
+    assert content.count(b"Content-Transfer-Encoding: ") == 1
+    assert b"Content-Transfer-Encoding: quoted-printable\r\n\r\nSubject: Gr=C3=BC=C3=9Fe\r\n\r\n--" in content
+    assert returned(content) == "Subject: Grüße\r\n".encode()
 
 
-def test_odd_header_lines_are_made_safe_to_send() -> None:
-    content = report(headers=b"X: a\rb\nY: \0" + b"z" * 3000 + b"\nno end")
-    assert max(map(len, content.split(b"\r\n"))) <= 998
+def test_a_reply_that_is_not_ascii_is_read_whole_in_the_notice_and_escaped_in_the_status() -> None:
+    content = report(FailedRecipient("bob@corp.example", "5.1.1", "smtp; 550 Empfänger unbekannt", "mx.corp.example"))
+    text, status, _headers = parsed(content).iter_parts()
+    assert "    mx.corp.example said: 550 Empfänger unbekannt\r\n" in text.get_content()
+    assert text["Content-Transfer-Encoding"] == "quoted-printable"
+    assert b"\r\nDiagnostic-Code: smtp; 550 Empf\\xe4nger unbekannt\r\n" in content
+    assert status["Content-Transfer-Encoding"] is None
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("bob+x=y@corp.example", b"Final-Recipient: rfc822; bob+x=y@corp.example\r\n"),
+        ("jürgen@corp.example", b"Final-Recipient: utf-8; j\\x{FC}rgen@corp.example\r\n"),
+        ("管理@例子.example", b"Final-Recipient: utf-8; \\x{7BA1}\\x{7406}@\\x{4F8B}\\x{5B50}.example\r\n"),
+        (
+            '"a b\\\\"+=é@x.example',
+            b'Final-Recipient: utf-8; "a\\x{20}b\\x{5C}\\x{5C}"\\x{2B}\\x{3D}\\x{E9}@x.example\r\n',
+        ),
+        ("\U0001f600" * 200, b"Final-Recipient: utf-8;\r\n " + b"\\x{1F600}" * 99 + b"\r\n"),
+    ],
+)
+def test_a_recipient_that_is_not_ascii_is_named_with_its_own_type_of_address(address: str, field: bytes) -> None:
+    assert field in report(FailedRecipient(address, "5.1.1", "", ""))
+
+
+def test_a_sender_that_is_not_ascii_stands_as_the_name_of_an_empty_group() -> None:
+    content = report(sender="jürgen@müller.example")
+    assert b"\r\nTo: =?utf-8?b?asO8cmdlbkBtw7xsbGVyLmV4YW1wbGU=?= :;\r\n" in content
+    (group,) = parsed(content)["To"].groups
+    assert (group.display_name, group.addresses) == ("jürgen@müller.example", ())
+    longest = "ö" * 32 + "@" + "ü" * 90 + ".example"
+    raw = email.message_from_bytes(report(sender=longest))["To"]
+    assert str(make_header(decode_header(raw))) == f"{longest} :;"
+
+
+def test_odd_header_lines_go_back_as_they_were_but_for_line_ends_and_nul() -> None:
+    content = report(headers=b"X: a\rb \nY: \0" + b"z" * 3000 + b"\nno end")
+    assert returned(content) == b"X: a\r\nb \r\nY:  " + b"z" * 3000 + b"\r\nno end\r\n"
+    assert_fit_for_any_server(content)
     assert b"\0" not in content
-    assert b"X: a\r\nb\r\nY:  z" in content
-    assert content.count(b"\r") == content.count(b"\n") == content.count(b"\r\n")
+
+
+@pytest.mark.parametrize("octet", [b"\xff", b"\xff\n", b"\n", b" ", b"z", b"\0", b".\r\n"])
+def test_a_header_of_any_length_gives_a_report_of_bounded_size(octet: bytes) -> None:
+    block = b"X:" + (octet * (2 * LONGEST_LOOK))[: 2 * LONGEST_LOOK]
+    content = report(headers=block)
+    assert_fit_for_any_server(content)
+    assert len(content) < 3.2 * LONGEST_LOOK
+    assert returned(content) == cleaned(block)
 
 
 def test_no_value_can_add_a_header_or_a_line() -> None:
@@ -143,9 +217,22 @@ def test_a_header_that_holds_the_boundary_gets_another() -> None:
     assert len(list(parsed(content).iter_parts())) == 3
 
 
-@given(st.text(max_size=300), st.binary(max_size=300))
-def test_any_value_makes_a_report_of_three_parts(value: str, headers: bytes) -> None:
-    content = report(FailedRecipient(value, "5.0.0", f"smtp; {value * 9}", value), headers=headers, sender=value)
+_pieces = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=80).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.sampled_from(["Grüße", "Ж", "测试"]).flatmap(
+        lambda text: st.sampled_from(["utf-8", "utf-16", "gb18030"]).map(text.encode)
+    ),
+    st.sampled_from(
+        [b"\r", b"\n", b"\r\n", b"\0", b"\x1b[2J", b" ", b"\t", b".", b"=", b"--=_", b"From ", b"\r\n.\r\n"]
+    ),
+    st.tuples(st.binary(min_size=1, max_size=3), st.integers(1, 3000)).map(lambda pair: pair[0] * pair[1]),
+)
+
+
+@given(st.text(max_size=300), st.lists(_pieces, max_size=12).map(b"".join))
+def test_any_value_makes_a_report_of_three_parts_that_any_server_takes(value: str, original: bytes) -> None:
+    content = report(FailedRecipient(value, "5.0.0", f"smtp; {value * 9}", value), headers=original, sender=value)
     assert len(list(parsed(content).iter_parts())) == 3
-    assert max(map(len, content.split(b"\r\n"))) <= 998
-    assert content.count(b"\r") == content.count(b"\n") == content.count(b"\r\n")
+    assert_fit_for_any_server(content)
+    assert returned(content) == cleaned(original)
