@@ -72,6 +72,11 @@ class Outcome:
         found = ENHANCED_STATUS.match(self.lines[0]) if self.lines else None
         return found.group(0) if found else ""
 
+    @property
+    def detail(self) -> str:
+        """`enhanced` without its class digit, as in `5.3`, else ""."""
+        return self.enhanced[2:]
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -86,6 +91,10 @@ class Diagnosis:
 ENHANCED_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 
 # Status without its class digit, and the wording that goes with it (mail-logs 7.2; RFC 3463 for those not seen there).
+TOO_MANY = ("5.3", "Too many recipients")
+UNKNOWN_ADDRESS = ("1.0", "Unknown address error")
+OTHER = ("3.0", "Other mail system problem")
+NOT_ACCEPTING = ("3.2", "Not accepting messages at this time")
 WORDING = {
     Failure.TLS: ("7.5", "Cryptographic failure"),
     Failure.NETWORK: ("4.1", "No answer from host"),
@@ -94,8 +103,27 @@ WORDING = {
     Failure.UNKNOWN: ("4.2", "Bad connection"),
     Failure.EXPIRED: ("4.7", "Delivery expired (message too old)"),
     Failure.EIGHT_BIT: ("6.3", "Conversion required but not supported"),
-    Failure.INTERNAL: ("3.0", "Other mail system problem"),
+    Failure.INTERNAL: OTHER,
 }
+# A server's own status for a recipient that it does not take now: what is named here, else by its subject (RFC 3463).
+# Of subject 1, addresses, nothing is told apart: so AsyncOS has it (mail-logs 7.2).
+OWN_WORDING = {
+    "2.1": "Mailbox disabled",
+    "2.2": "Mailbox full",
+    "3.1": "Mail system full",
+    "3.2": NOT_ACCEPTING[1],
+    "7.1": "Delivery not authorized",
+}
+SUBJECT_WORDING = {
+    "2": "Mailbox status",
+    "3": OTHER[1],
+    "4": "Network or routing status",
+    "5": "Mail delivery protocol status",
+    "6": "Message content or media status",
+    "7": "Security or policy status",
+}
+
+_SPEAKS_OF_TOO_MANY = re.compile(r"\btoo many\b.*\b(?:recipients|rcpts?)\b", re.IGNORECASE)
 
 
 # Characters of a reply, or of what stands in for one, that are kept: rows, log lines, pages and reports hold them.
@@ -138,12 +166,33 @@ def diagnose(outcome: Outcome, *, final: bool) -> Diagnosis:
     return Diagnosis(f"{5 if final else 4}.{detail}", reason, f"{outcome.code:03d}", outcome.lines)
 
 
+def too_many_recipients(outcome: Outcome) -> bool:
+    """Whether a recipient was refused only because the transaction has enough of them: it may go out in the next one
+    (RFC 5321 4.5.3.1.10)."""
+    if outcome.failure is not Failure.REPLY or outcome.stage is not Stage.RCPT:
+        return False
+    if outcome.code == 552 and not outcome.enhanced:
+        return bool(_SPEAKS_OF_TOO_MANY.search(outcome.text))
+    if outcome.code == 452 and not outcome.enhanced:
+        return True
+    return outcome.code in {452, 552} and outcome.detail == TOO_MANY[0]
+
+
 def _wording(outcome: Outcome) -> tuple[str, str]:
     failure = outcome.failure or Failure.INTERNAL
     if failure is not Failure.REPLY:
         return WORDING[failure]
-    if outcome.code == 421:
-        return "3.2", "Not accepting messages at this time"
     if outcome.stage is Stage.RCPT:
-        return "1.0", "Unknown address error"
-    return "3.0", "Other mail system problem"
+        return _wording_of_recipient(outcome)
+    return NOT_ACCEPTING if outcome.code == 421 else OTHER
+
+
+def _wording_of_recipient(outcome: Outcome) -> tuple[str, str]:
+    """A refusal for good reads as documented whatever the server's own status; one for now keeps that."""
+    detail = outcome.detail
+    if detail == TOO_MANY[0] or too_many_recipients(outcome):
+        return TOO_MANY
+    subject = detail.partition(".")[0]
+    if 400 <= outcome.code < 500 and subject in SUBJECT_WORDING:
+        return detail, OWN_WORDING.get(detail, SUBJECT_WORDING[subject])
+    return NOT_ACCEPTING if outcome.code == 421 else UNKNOWN_ADDRESS

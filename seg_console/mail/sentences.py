@@ -20,6 +20,16 @@ from seg_console.mail.lines import printable
 REASONS = frozenset(
     {
         gettext_noop("Unknown address error"),
+        gettext_noop("Too many recipients"),
+        gettext_noop("Mailbox disabled"),
+        gettext_noop("Mailbox full"),
+        gettext_noop("Mailbox status"),
+        gettext_noop("Mail system full"),
+        gettext_noop("Network or routing status"),
+        gettext_noop("Mail delivery protocol status"),
+        gettext_noop("Message content or media status"),
+        gettext_noop("Delivery not authorized"),
+        gettext_noop("Security or policy status"),
         gettext_noop("Not accepting messages at this time"),
         gettext_noop("Other mail system problem"),
         gettext_noop("Cryptographic failure"),

@@ -231,8 +231,9 @@ def test_the_details_of_a_message_are_told_in_chinese_dates_included() -> None:
 
 
 def test_every_wording_of_the_gateway_is_known_to_the_page_that_translates_it() -> None:
-    said = {wording for _status, wording in outcome.WORDING.values()}
-    said |= {"Unknown address error", "Not accepting messages at this time"}
+    ours = (*outcome.WORDING.values(), outcome.TOO_MANY, outcome.UNKNOWN_ADDRESS, outcome.NOT_ACCEPTING)
+    said = {wording for _status, wording in ours}
+    said |= {*outcome.OWN_WORDING.values(), *outcome.SUBJECT_WORDING.values()}
     assert said | set(AbortReason) == sentences.REASONS
 
 

@@ -82,7 +82,9 @@ ADDRESS = ("1.0", "Unknown address error")
 REPLIES = {
     "451 after the body": retried("CONTENT", "451 4.3.0 later", *OTHER),
     "452 at MAIL": retried("MAIL", "452 4.3.1 full", *OTHER),
-    "450 at RCPT": retried("RCPT", "450 4.2.1 busy", *ADDRESS),
+    "450 at RCPT": retried("RCPT", "450 4.2.1 busy", "2.1", "Mailbox disabled"),
+    "450 at RCPT without a status": retried("RCPT", "450 busy", *ADDRESS),
+    "452 at RCPT": retried("RCPT", "452 enough", "5.3", "Too many recipients"),
     "503 at DATA": retried("DATA", "503 5.5.1 sequence", *OTHER),
     "552 after the body": retried("CONTENT", "552 5.2.2 over quota", *OTHER),
     "421 at MAIL": retried("MAIL", "421 4.3.2 going", "3.2", "Not accepting messages at this time"),
