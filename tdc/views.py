@@ -412,7 +412,7 @@ def _use(choices: Choices, uid: UUID, name: str) -> Use:
 @dataclass(frozen=True, slots=True)
 class QueueLine:
     """The copies' queue as Delivery Status has it: its state as the last attempt found it, and how much waits and
-    went."""
+    went. `unconfirmed` copies were given up and may have arrived; `dropped` are the others."""
 
     name: str
     state_class: str
@@ -421,6 +421,7 @@ class QueueLine:
     waiting: int
     delivered: int
     dropped: int
+    unconfirmed: int
 
 
 def queue_line() -> QueueLine:
@@ -440,5 +441,6 @@ def queue_line() -> QueueLine:
         last_attempt_at=max((host.last_attempt_at for host in found.hosts if host.last_attempt_at), default=None),
         waiting=found.row.active_recipients,
         delivered=found.row.delivered_recipients,
-        dropped=found.row.hard_bounced_recipients,
+        dropped=found.row.hard_bounced_recipients - found.row.unconfirmed_recipients,
+        unconfirmed=found.row.unconfirmed_recipients,
     )

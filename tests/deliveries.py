@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from seg_console.config import document, pending, running
@@ -19,7 +20,7 @@ from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.delivery.ordinary import specs_for
 from seg_console.mail import events, ids
-from seg_console.mail.models import Body, Message, Recipient
+from seg_console.mail.models import Body, MailCounter, Message, Recipient
 from seg_console.mail.record import record
 from tdc.copies import copy_spec
 
@@ -120,6 +121,14 @@ def counters(destination: Destination) -> dict[str, int]:
         "filter_hard_bounced",
         "expired_hard_bounced",
         "other_hard_bounced",
+        "unconfirmed",
         "deleted",
     )
     return {name: getattr(host, name) for name in names if getattr(host, name)}
+
+
+def copies() -> dict[str, int]:
+    """The hourly counters of copies that are not zero, added up."""
+    names = [field.name for field in MailCounter._meta.concrete_fields if field.name.startswith("copies_")]
+    sums = MailCounter.objects.aggregate(**{name: Sum(name, default=0) for name in names})
+    return {name: count for name, count in sums.items() if count}

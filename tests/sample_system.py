@@ -224,6 +224,7 @@ def _mail(now: datetime) -> None:
         copies_delivered=44_860,
         copies_delayed=9,
         copies_failed=2,
+        copies_unconfirmed=1,
     )
 
 
@@ -279,7 +280,15 @@ def _story(row: Message) -> None:
 
 def _hosts(now: datetime) -> None:
     rows: list[dict[str, Any]] = [
-        {"kind": "tdc", "domain": "intake.example", "destination": "the.tdc.queue", "status": "up", "delivered": 4560},
+        {
+            "kind": "tdc",
+            "domain": "intake.example",
+            "destination": "the.tdc.queue",
+            "status": "up",
+            "delivered": 4560,
+            "other_hard_bounced": 3,
+            "unconfirmed": 1,
+        },
         {
             "kind": "tdc",
             "domain": "eu.intake.example",

@@ -64,6 +64,7 @@ def _event(row: Delivery, now: datetime) -> events.Deleted:
         rids=tuple(rid for rid, _ in row.recipients),
         recipients=tuple(address for _, address in row.recipients),
         connector=kind(row.kind).connector,
+        unconfirmed=kind(row.kind).connector and row.unanswered,
     )
 
 

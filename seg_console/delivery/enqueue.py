@@ -42,6 +42,7 @@ def enqueue(specs: Sequence[DeliverySpec], *, now: datetime) -> None:
 _COLUMNS = (
     *("message_id", "kind", "destination", "domain", "address", "recipients", "recipient_count", "size"),
     *("state", "attempt", "enqueued_at", "due_at", "expires_at", "last_status", "last_code", "last_text"),
+    "unanswered",
 )
 
 
@@ -49,5 +50,5 @@ def _row(spec: DeliverySpec, now: datetime, life: timedelta) -> tuple[object, ..
     shown_as = kind(spec.kind).shown_as(spec.domain)
     return (
         *(spec.mid, spec.kind, shown_as, spec.domain, spec.address, spec.recipients, len(spec.recipients), spec.size),
-        *(State.QUEUED, 0, now, now, now + life, "", "", ""),
+        *(State.QUEUED, 0, now, now, now + life, "", "", "", False),
     )

@@ -21,6 +21,7 @@ _UPDATED = [
     "filter_hard_bounced",
     "expired_hard_bounced",
     "other_hard_bounced",
+    "unconfirmed",
     "deleted",
     "active_at",
     "last_attempt_at",

@@ -106,7 +106,8 @@ class Claimed:
     """A delivery that this worker holds, with all it takes to send it.
 
     `recipients`: (RID, address) pairs still to be delivered; `envelope`: every recipient of the MID, for kinds that
-    ask for it; `content`: the stored body, None when it is gone.
+    ask for it; `content`: the stored body, None when it is gone; `unanswered`: an earlier attempt sent the content and
+    got no answer, so that it may have arrived.
     """
 
     id: int
@@ -124,6 +125,7 @@ class Claimed:
     icid: int
     content: bytes | None = field(repr=False)
     envelope: tuple[str, ...] = ()
+    unanswered: bool = False
 
 
 class DeliveryKind(Protocol):

@@ -59,6 +59,7 @@ class Delivery(models.Model):
     last_status = models.CharField(max_length=16, blank=True)  # of the last failure: enhanced status, reply, text
     last_code = models.CharField(max_length=3, blank=True)
     last_text = models.TextField(blank=True)
+    unanswered = models.BooleanField(default=False)  # some attempt sent the content and got no answer: it may be there
 
     class Meta:
         indexes = [
@@ -97,7 +98,8 @@ class HostStatus(models.Model):
     """Health and counters of one destination's hosts since they were first seen (TDC reference 8.2).
 
     Soft bounces count events, everything else recipients. Identities: hard bounced = dns + 5xx + filter + expired +
-    other; completed = hard bounced + delivered + deleted.
+    other; completed = hard bounced + delivered + deleted. `unconfirmed` are those of the hard bounced that may have
+    arrived, counted for copies alone.
     """
 
     class Status(models.TextChoices):
@@ -116,6 +118,7 @@ class HostStatus(models.Model):
     filter_hard_bounced = models.BigIntegerField(default=0)
     expired_hard_bounced = models.BigIntegerField(default=0)
     other_hard_bounced = models.BigIntegerField(default=0)
+    unconfirmed = models.BigIntegerField(default=0)
     deleted = models.BigIntegerField(default=0)
     active_at = models.DateTimeField(null=True)  # last time anything happened here
     last_attempt_at = models.DateTimeField(null=True)

@@ -146,15 +146,6 @@ def told(text: str) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def too_many_recipients(outcome: Outcome) -> bool:
-    """Whether the recipient was refused only because the transaction has enough of them (RFC 5321 4.5.3.1.10)."""
-    if outcome.failure is not Failure.REPLY or outcome.stage is not Stage.RCPT:
-        return False
-    return (outcome.code == 452 and outcome.enhanced[1:] in {"", ".5.3"}) or (
-        outcome.code == 552 and outcome.enhanced[1:] == ".5.3"
-    )
-
-
 def expired() -> Outcome:
     """Too old before it was sent; worded as AsyncOS does (mail-logs 7.2)."""
     return Outcome(Failure.EXPIRED, Stage.MAIL, 0, ("timeout",))

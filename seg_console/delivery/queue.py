@@ -128,6 +128,7 @@ def _read(ids: Sequence[int], destination: Destination) -> list[Claimed]:
             "message__message_id_header",
             "message__icid",
             "message__body__content",
+            "unanswered",
         )
     )
     found = list(rows)
@@ -149,6 +150,7 @@ def _read(ids: Sequence[int], destination: Destination) -> list[Claimed]:
             icid=row[11],
             content=None if row[12] is None else bytes(row[12]),
             envelope=tuple(envelopes.get(row[1], ())),
+            unanswered=row[13],
         )
         for row in found
     ]
@@ -195,7 +197,7 @@ def leases_over(now: datetime) -> int:
         used_up = [row for row in lost if row.attempt > kind(row.kind).rules(row.domain).max_retries]
         again = {row.pk for row in lost} - {row.pk for row in used_up}
         moved = Delivery.objects.filter(pk__in=again, state=State.DELIVERING, lease_until__lte=now).update(
-            state=State.QUEUED, lease_until=None, due_at=now
+            state=State.QUEUED, lease_until=None, due_at=now, unanswered=True
         )
         outcome = Outcome(Failure.UNKNOWN, Stage.CONTENT, 0, ("worker lost",))
         settle([_unheld(row, outcome, now) for row in used_up], now=now)
@@ -241,6 +243,7 @@ def _unheld(row: Delivery, outcome: Outcome, now: datetime, *, expected: State =
         message_id=row.message.message_id_header,
         icid=row.message.icid,
         content=None,
+        unanswered=row.unanswered,
     )
     outcomes = (outcome,) * len(claimed.recipients)
     return Attempted(claimed=claimed, outcomes=outcomes, at=now, expected=expected)

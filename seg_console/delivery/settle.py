@@ -103,6 +103,18 @@ class _Ending:
                 return state
         return State.BOUNCED
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether this attempt or an earlier one sent the content and got no answer: it may have arrived."""
+        return self.attempted.claimed.unanswered or any(
+            result.outcome.failure is Failure.UNKNOWN for result in self.results
+        )
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether a copy that is given up now may have arrived. Ordinary mail is reported to its sender instead."""
+        return self.unanswered and kind(self.attempted.claimed.destination.kind).connector
+
 
 _END_STATES = ((Move.DELIVER, State.DELIVERED), (Move.BOUNCE, State.BOUNCED), (Move.EXPIRE, State.EXPIRED))
 
@@ -204,6 +216,7 @@ def _write_deliveries(endings: Sequence[_Ending], now: datetime) -> None:
             "last_status",
             "last_code",
             "last_text",
+            "unanswered",
         ],
     )
 
@@ -223,6 +236,7 @@ def _changed(ending: _Ending, now: datetime) -> Delivery:
         last_status=F("last_status"),
         last_code=F("last_code"),
         last_text=F("last_text"),
+        unanswered=ending.unanswered,
     )
     if failed := ending.taking(Move.RETRY_LATER, Move.BOUNCE, Move.EXPIRE):
         last = failed[-1]
@@ -281,12 +295,21 @@ def _events_of(ending: _Ending) -> Sequence[events.Event]:
     happened: list[events.DeliveryEvent] = []
     for (outcome, move, due_at), pairs in groups.items():
         started = ending.attempted.started and not happened
-        happened.append(_event(ending.attempted, outcome, Decision(move, due_at), pairs, started=started))
+        decision = Decision(move, due_at)
+        happened.append(
+            _event(ending.attempted, outcome, decision, pairs, started=started, unconfirmed=ending.unconfirmed)
+        )
     return [replace(event, transaction=ending.attempted.transaction if event.started else ()) for event in happened]
 
 
 def _event(
-    attempted: Attempted, outcome: Outcome, decision: Decision, pairs: Sequence[Pair], *, started: bool
+    attempted: Attempted,
+    outcome: Outcome,
+    decision: Decision,
+    pairs: Sequence[Pair],
+    *,
+    started: bool,
+    unconfirmed: bool,
 ) -> events.DeliveryEvent:
     claimed = attempted.claimed
     how = kind(claimed.destination.kind)
@@ -352,6 +375,7 @@ def _event(
         reply=diagnosis.lines,
         tls=outcome.failure is Failure.TLS,
         expired=decision.move is Move.EXPIRE,
+        unconfirmed=unconfirmed,
     )
 
 
@@ -376,6 +400,8 @@ def _tallies(endings: Sequence[_Ending]) -> dict[Destination, Tally]:
         for result in ending.results:
             tally.add(_counter(result))
             _remember(tally, result.outcome)
+        if ending.unconfirmed:
+            tally.add("unconfirmed", len(ending.taking(Move.BOUNCE, Move.EXPIRE)))
     return tallies
 
 

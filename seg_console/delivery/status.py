@@ -24,7 +24,8 @@ _OPEN = Q(state__in=sorted(states.OPEN))
 class DestinationStatus:
     """One row: gauges (active, connections) and counters since the destination was first seen.
 
-    `status` is what the last attempt found, over all the domains that the destination stands for.
+    `status` is what the last attempt found, over all the domains that the destination stands for; `unconfirmed` are
+    those of the hard bounced that may have arrived.
     """
 
     destination: str
@@ -34,6 +35,7 @@ class DestinationStatus:
     delivered_recipients: int
     soft_bounced_events: int
     hard_bounced_recipients: int
+    unconfirmed_recipients: int
 
     @property
     def is_down(self) -> bool:
@@ -151,6 +153,7 @@ def _row(name: str, hosts: Sequence[HostStatus], active: int, connections: dict[
         delivered_recipients=sum(host.delivered for host in hosts),
         soft_bounced_events=sum(host.soft_bounced for host in hosts),
         hard_bounced_recipients=sum(host.hard_bounced for host in hosts),
+        unconfirmed_recipients=sum(host.unconfirmed for host in hosts),
     )
 
 

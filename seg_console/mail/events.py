@@ -298,7 +298,8 @@ class Delayed(DeliveryEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounced(DeliveryEvent):
-    """A hard bounce: these recipients are given up. `tls`: because TLS could not be had."""
+    """A hard bounce: these recipients are given up. `tls`: because TLS could not be had; `unconfirmed`: an attempt sent
+    the copy and got no answer, so that it may have arrived."""
 
     kind = "bounced"
     status: str
@@ -307,6 +308,7 @@ class Bounced(DeliveryEvent):
     reply: tuple[str, ...]
     tls: bool
     expired: bool
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,12 +324,13 @@ class DoubleBounced(DeliveryEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted(MessageEvent):
-    """Removed from the queue by an administrator."""
+    """Removed from the queue by an administrator. `unconfirmed`: a copy that may have arrived before."""
 
     kind = "deleted"
     rids: tuple[int, ...]
     recipients: tuple[str, ...]
     connector: bool
+    unconfirmed: bool = False
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -14,6 +14,7 @@ from seg_console.mail import events
 from seg_console.mail.lines import visible
 
 FORWARDING = "Cisco Secure Email Threat Defense"
+_MAY_HAVE_ARRIVED = "no reply after the end of the message, it may have arrived."
 
 # Log lines are English whatever the locale (mail-logs 1.1).
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -205,6 +206,11 @@ def _bounced(event: events.Bounced) -> list[str]:
         suffix = "" if event.code == "000" else " []"
         bounced = [f"Bounced: DCID {event.dcid} MID {event.mid} to RID {rid} - {text}{suffix}" for rid in event.rids]
         return [*_start(event), *bounced]
+    record = f"Bounced: DCID {event.dcid} MID {event.mid} to RID 0 - {by_destination}"
+    if event.unconfirmed:
+        # A wording of our own, apart from those of lost copies.
+        unconfirmed = f"TDC: MID {event.mid} delivery to {FORWARDING} unconfirmed: {_MAY_HAVE_ARRIVED}"
+        return [*_start(event), unconfirmed, record]
     if event.tls:
         # No blank after the colon: so the only public sample has it (TDC reference 9.1).
         return [*_start(event), f"TDC: MID {event.mid} delivery failed to {FORWARDING}:TLS Error."]
@@ -212,7 +218,7 @@ def _bounced(event: events.Bounced) -> list[str]:
         *_start(event),
         f"TDC: Hard bounced - {tail}",
         f"TDC: MID {event.mid} delivery failed to {FORWARDING}: Hard Bounced.",
-        f"Bounced: DCID {event.dcid} MID {event.mid} to RID 0 - {by_destination}",
+        record,
     ]
 
 

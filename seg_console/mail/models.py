@@ -141,6 +141,7 @@ class MailCounter(models.Model):
     copies_delivered = models.BigIntegerField(default=0)
     copies_delayed = models.BigIntegerField(default=0)
     copies_failed = models.BigIntegerField(default=0)
+    copies_unconfirmed = models.BigIntegerField(default=0)  # given up, but may have arrived; not among the failed
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["hour", "shard"], name="mail_counter_once")]

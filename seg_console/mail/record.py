@@ -71,15 +71,21 @@ def counted(happened: Iterable[events.Event]) -> dict[str, int]:
                 totals["refused_recipients"] += len(event.refused)
             case events.Delayed():
                 _count(totals, event.connector, "copies_delayed", "soft_bounced_events", len(event.rids))
-            case events.Bounced() | events.DoubleBounced():
-                _count(totals, event.connector, "copies_failed", "hard_bounced_recipients", len(event.rids))
+            case events.Bounced():
+                _count(totals, event.connector, _given_up(event), "hard_bounced_recipients", len(event.rids))
+            case events.DoubleBounced():
+                totals["hard_bounced_recipients"] += len(event.rids)
             case events.BounceGenerated():
                 totals["generated_bounces"] += 1
             case events.Deleted():
-                _count(totals, event.connector, "copies_failed", "deleted_recipients", len(event.rids))
+                _count(totals, event.connector, _given_up(event), "deleted_recipients", len(event.rids))
             case _:
                 pass
     return {name: count for name, count in totals.items() if count}
+
+
+def _given_up(event: events.Bounced | events.Deleted) -> str:
+    return "copies_unconfirmed" if event.unconfirmed else "copies_failed"
 
 
 def _count(totals: Counter[str], connector: bool, copies: str, recipients: str, count: int) -> None:

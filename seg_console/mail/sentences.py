@@ -270,6 +270,17 @@ def _delayed(event: events.Delayed) -> list[Sentence]:
 
 def _bounced(event: events.Bounced) -> list[Sentence]:
     reply = _reply(event.status, event.reason, event.code, event.reply)
+    if event.unconfirmed:
+        return [
+            _say_connector(
+                _(
+                    "TDC: Message %(mid)s delivery to Cisco Secure Email Threat Defense unconfirmed: no reply after "
+                    "the end of the message, it may have arrived. %(reply)s"
+                ),
+                mid=event.mid,
+                reply=reply,
+            )
+        ]
     if event.connector and event.tls:
         return [
             _say_connector(
@@ -296,6 +307,9 @@ def _double_bounced(event: events.DoubleBounced) -> list[Sentence]:
 
 
 def _deleted(event: events.Deleted) -> list[Sentence]:
+    if event.unconfirmed:
+        text = _("TDC: Copy of message %(mid)s deleted by an administrator; it may have arrived before.")
+        return [_say_connector(text, mid=event.mid)]
     if event.connector:
         return [_say_connector(_("TDC: Copy of message %(mid)s deleted by an administrator."), mid=event.mid)]
     text = ngettext(

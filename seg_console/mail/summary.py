@@ -26,6 +26,7 @@ class MailSummary:
     copies_delivered: int
     copies_delayed: int
     copies_failed: int
+    copies_unconfirmed: int
 
 
 def mail_summary(since: datetime) -> MailSummary:

@@ -249,6 +249,7 @@ def _counters(found: DestinationDetails) -> list[tuple[str, int, int]]:
     """Label, depth under the line above it, number; the identities of asyncos-cli 4.2 hold."""
     row = found.row
     deleted = found.total("deleted")
+    unconfirmed = [(_("Of These Unconfirmed (May Have Arrived)"), 2, row.unconfirmed_recipients)]
     return [
         (_("Soft Bounced Events"), 0, row.soft_bounced_events),
         (_("Completed Recipients"), 0, row.hard_bounced_recipients + row.delivered_recipients + deleted),
@@ -258,6 +259,7 @@ def _counters(found: DestinationDetails) -> list[tuple[str, int, int]]:
         (_("Filter Hard Bounces"), 2, found.total("filter_hard_bounced")),
         (_("Expired Hard Bounces"), 2, found.total("expired_hard_bounced")),
         (_("Other Hard Bounces"), 2, found.total("other_hard_bounced")),
+        *(unconfirmed if row.unconfirmed_recipients else ()),
         (_("Delivered Recipients"), 1, row.delivered_recipients),
         (_("Deleted Recipients"), 1, deleted),
     ]

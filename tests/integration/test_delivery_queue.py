@@ -121,7 +121,7 @@ def test_a_copy_whose_worker_died_twice_is_given_up() -> None:
         claim(TDC)
         queue.leases_over(lease_ends())
     assert Delivery.objects.get().state == "bounced"
-    assert counters(TDC) == {"other_hard_bounced": 1}
+    assert counters(TDC) == {"other_hard_bounced": 1, "unconfirmed": 1}
 
 
 def test_each_recipient_of_a_delivery_is_settled_on_its_own() -> None:

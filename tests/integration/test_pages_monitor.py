@@ -128,10 +128,13 @@ def test_the_checklist_follows_the_running_configuration_and_goes_when_mail_has_
 
 def test_the_summary_adds_up_the_hours_of_the_range(client: Client) -> None:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    MailCounter.objects.create(hour=hour, shard=1, received_messages=3, copies_delivered=2)
+    MailCounter.objects.create(hour=hour, shard=1, received_messages=3, copies_delivered=2, copies_unconfirmed=17)
     MailCounter.objects.create(hour=hour, shard=2, received_messages=4)
     MailCounter.objects.create(hour=hour - timedelta(days=3), shard=1, received_messages=100)
-    assert client.get(reverse("monitor:overview")).context["summary"].received_messages == 7
+    response = client.get(reverse("monitor:overview"))
+    assert response.context["summary"].received_messages == 7
+    unconfirmed = 'Copies Unconfirmed <span class="muted">(may have arrived)</span></td><td class="number">17</td>'
+    assert unconfirmed in response.content.decode()
     week = client.get(reverse("monitor:overview"), {"range": "week"}).context["summary"]
     assert (week.received_messages, week.copies_delivered) == (107, 2)
 
@@ -186,6 +189,24 @@ def test_several_intakes_are_one_row_and_the_last_attempt_says_the_state(client:
         7,
         2,
     )
+
+
+def test_unconfirmed_copies_are_told_beside_the_hard_bounced_where_there_are_any(client: Client) -> None:
+    host("one.example", kind="tdc", destination="the.tdc.queue", other_hard_bounced=3, unconfirmed=1)
+    host("two.example", kind="tdc", destination="the.tdc.queue", expired_hard_bounced=2, unconfirmed=1)
+    host("corp.example", reply_hard_bounced=4)
+    response = client.get(reverse("monitor:delivery-status"))
+    assert response.content.decode().count("of these unconfirmed: 2") == 1
+    assert {row.row.destination: row.row.hard_bounced_recipients for row in response.context["rows"]} == {
+        "the.tdc.queue": 5,
+        "corp.example": 4,
+    }
+    details = reverse("monitor:delivery-status-details", args=["the.tdc.queue"])
+    counters = {label: (depth, number) for label, depth, number in client.get(details).context["counters"]}
+    assert counters["Hard Bounced Recipients"] == (1, 5)
+    assert counters["Of These Unconfirmed (May Have Arrived)"] == (2, 2)
+    ordinary = client.get(reverse("monitor:delivery-status-details", args=["corp.example"])).context["counters"]
+    assert "Of These Unconfirmed (May Have Arrived)" not in {label for label, _depth, _number in ordinary}
 
 
 def test_a_refresh_is_polled_by_the_region_itself_and_keeps_the_sort(client: Client) -> None:

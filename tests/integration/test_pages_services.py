@@ -70,7 +70,11 @@ def test_it_is_the_first_page_of_the_security_services_menu() -> None:
 def test_the_connector_that_is_on_says_its_address_its_policies_and_its_queue() -> None:
     host("intake.example", kind="tdc", destination="the.tdc.queue", status="up", delivered=3)
     MailCounter.objects.create(
-        hour=timezone.now().replace(minute=0, second=0, microsecond=0), shard=0, copies_delivered=41, copies_failed=2
+        hour=timezone.now().replace(minute=0, second=0, microsecond=0),
+        shard=0,
+        copies_delivered=41,
+        copies_failed=2,
+        copies_unconfirmed=3,
     )
     policies = [
         policy("Own", "a@", mode="custom", address="id2@intake.example"),
@@ -85,7 +89,7 @@ def test_the_connector_that_is_on_says_its_address_its_policies_and_its_queue() 
     assert "Policies that copy to the default address: 2; to a custom address: 1; that do not copy: 1." in content
     assert '<span class="state good">Up</span>' in content
     assert "Last attempt: " in content
-    assert "Delivered: 41; failed: 2" in content
+    assert "Delivered: 41; failed: 2; unconfirmed: 3" in content
     assert f'href="{reverse("tdc:settings")}"' in content
     assert f'href="{reverse("monitor:delivery-status-details", args=["the.tdc.queue"])}"' in content
 

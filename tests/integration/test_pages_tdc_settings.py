@@ -78,10 +78,12 @@ def test_the_queue_line_says_the_state_and_leads_to_delivery_status(client: Clie
         status=HostStatus.Status.DOWN,
         last_attempt_at=timezone.now(),
         delivered=3,
+        other_hard_bounced=5,
+        unconfirmed=2,
     )
     content = shown(client)
     assert '<span class="state bad">Down</span>' in content
-    assert "Copies waiting: 0; delivered: 3; dropped: 0" in content
+    assert "Copies waiting: 0; delivered: 3; dropped: 3; unconfirmed: 2" in content
     assert f'href="{reverse("monitor:delivery-status-details", args=["the.tdc.queue"])}"' in content
 
 

@@ -17,7 +17,17 @@ from seg_console.mail import events, retention
 from seg_console.mail.models import Body, MailCounter, Message, Recipient, TrackingEvent
 from seg_console.mail.progress import deliveries_ended
 from seg_console.mail.record import counted, record
-from tests.unit.sample_events import AT, BOUNCED, COPY_DELIVERED, DELAYED, DELIVERED, MID, RECEIVED, with_changes
+from tests.unit.sample_events import (
+    AT,
+    BOUNCED,
+    COPY_DELIVERED,
+    DELAYED,
+    DELETED,
+    DELIVERED,
+    MID,
+    RECEIVED,
+    with_changes,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +106,8 @@ def test_counters_of_the_same_hour_add_up() -> None:
 def test_copies_are_counted_apart_from_the_originals() -> None:
     copies = [COPY_DELIVERED, with_changes(DELAYED, connector=True), with_changes(BOUNCED, connector=True)]
     assert counted(copies) == {"copies_delivered": 1, "copies_delayed": 1, "copies_failed": 1}
+    unconfirmed = [with_changes(event, connector=True, unconfirmed=True) for event in (BOUNCED, DELETED)]
+    assert counted(unconfirmed) == {"copies_unconfirmed": 2}
     assert counted([DELIVERED, DELAYED, BOUNCED]) == {
         "delivered_recipients": 1,
         "soft_bounced_events": 1,

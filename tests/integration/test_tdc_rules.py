@@ -18,7 +18,7 @@ from seg_console.delivery import queue
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.models import Message, Recipient, TrackingEvent
-from tests.deliveries import INTAKE, accept, configure, counters, drain, log_texts, make_due, route
+from tests.deliveries import INTAKE, accept, configure, copies, counters, drain, log_texts, make_due, route
 from tests.dns_server import Answer, dns_server
 from tests.smtp_remote import Action, Remote, Script, authority, smtp_remote
 
@@ -26,6 +26,11 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 TDC = Destination("tdc", "intake.example")
 ONE_CONNECTION = [{"domain": "intake.example", "max_connections": 1}]
+UNCONFIRMED = (
+    "TDC: MID 1 delivery to Cisco Secure Email Threat Defense unconfirmed: "
+    "no reply after the end of the message, it may have arrived."
+)
+DELIVERED = "TDC: MID 1 successfully delivered for scanning with Cisco Secure Email Threat Defense."
 GIVEN_UP = "TDC: MID 1 delivery failed to Cisco Secure Email Threat Defense: Hard Bounced."
 BOUNCED = "Bounced: DCID D MID 1 to RID 0 - Bounced by destination server with response: "
 OPENED = "TDC: New SMTP DCID D interface 127.0.0.1 address 127.0.0.1 port P"
@@ -52,6 +57,10 @@ class Case:
 
 def hard(tail: str) -> list[str]:
     return [f"TDC: Hard bounced - {tail}", GIVEN_UP, BOUNCED + tail, FINISHED]
+
+
+def unconfirmed(tail: str) -> list[str]:
+    return [UNCONFIRMED, BOUNCED + tail, FINISHED]
 
 
 def delayed(tail: str) -> str:
@@ -103,22 +112,36 @@ REPLIES = {
         {"CONTENT": Action.TAKE_AND_DROP},
         [
             [OPENED, SECURED, STARTED, delayed("4.4.2 - Bad connection ('000', ['EOF'])"), CLOSED],
-            [OPENED, SECURED, STARTED, *hard("5.4.2 - Bad connection ('000', ['EOF'])"), CLOSED],
+            [OPENED, SECURED, STARTED, *unconfirmed("5.4.2 - Bad connection ('000', ['EOF'])"), CLOSED],
         ],
-        {"soft_bounced": 1, "other_hard_bounced": 1},
+        {"soft_bounced": 1, "other_hard_bounced": 1, "unconfirmed": 1},
+    ),
+    "lost after the final dot, then refused for good": Case(
+        {"CONTENT": [Action.TAKE_AND_DROP, "554 5.7.1 no"]},
+        [
+            [OPENED, SECURED, STARTED, delayed("4.4.2 - Bad connection ('000', ['EOF'])"), CLOSED],
+            [
+                *(OPENED, SECURED, STARTED),
+                *unconfirmed("5.3.0 - Other mail system problem ('554', ['5.7.1 no'])"),
+                CLOSED,
+            ],
+        ],
+        {"soft_bounced": 1, "reply_hard_bounced": 1, "unconfirmed": 1},
+    ),
+    "lost after the final dot, then taken": Case(
+        {"CONTENT": [Action.TAKE_AND_DROP, "250 2.0.0 Ok"]},
+        [
+            [OPENED, SECURED, STARTED, delayed("4.4.2 - Bad connection ('000', ['EOF'])"), CLOSED],
+            [OPENED, SECURED, STARTED, DELIVERED, FINISHED, CLOSED],
+        ],
+        {"soft_bounced": 1, "delivered": 1},
+        state="delivered",
     ),
     "451 once": Case(
         {"CONTENT": ["451 4.3.0 later", "250 2.0.0 Ok"]},
         [
             [OPENED, SECURED, STARTED, delayed("4.3.0 - Other mail system problem ('451', ['4.3.0 later'])"), CLOSED],
-            [
-                OPENED,
-                SECURED,
-                STARTED,
-                "TDC: MID 1 successfully delivered for scanning with Cisco Secure Email Threat Defense.",
-                FINISHED,
-                CLOSED,
-            ],
+            [OPENED, SECURED, STARTED, DELIVERED, FINISHED, CLOSED],
         ],
         {"soft_bounced": 1, "delivered": 1},
         state="delivered",
@@ -145,6 +168,7 @@ def test_each_answer_of_the_intake_has_its_rows_counters_and_lines(case: Case, t
                 make_due()
         drain(TDC, name="tdc")
     assert counters(TDC) == case.counters
+    assert copies() == _copies(case.counters)
     assert Message.objects.count() == 1  # no report to anybody
     assert Message.objects.get().outstanding == 0
     assert Recipient.objects.get().state == "queued"  # the copy is no recipient's business
@@ -338,6 +362,19 @@ def test_only_the_success_is_meant_for_the_tracking_page(tmp_path: Path) -> None
     assert list(
         TrackingEvent.objects.filter(message=mid, kind="delivered").values_list("data__connector", flat=True)
     ) == [True]
+
+
+def _copies(counted: dict[str, int]) -> dict[str, int]:
+    """What the hourly counters of copies must hold beside these of the destination."""
+    unconfirmed, delivered = counted.get("unconfirmed", 0), counted.get("delivered", 0)
+    found = {
+        "copies_queued": 1,
+        "copies_delayed": counted.get("soft_bounced", 0),
+        "copies_delivered": delivered,
+        "copies_unconfirmed": unconfirmed,
+        "copies_failed": 1 - unconfirmed - delivered,
+    }
+    return {name: count for name, count in found.items() if count}
 
 
 def _configure(port: int, *, trust: str | None = None, verify: bool = True, limit: int | None = 1) -> None:

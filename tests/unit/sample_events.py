@@ -82,6 +82,17 @@ BOUNCED = events.Bounced(
     tls=False,
     expired=False,
 )
+COPY_UNCONFIRMED = replace(
+    BOUNCED,
+    connector=True,
+    recipients=(INTAKE,),
+    status="5.4.2",
+    reason="Bad connection",
+    code="000",
+    reply=("timeout",),
+    unconfirmed=True,
+)
+DELETED = events.Deleted(mid=MID, at=AT, rids=(0,), recipients=("bob@example.com",), connector=False)
 
 SAMPLES: list[tuple[events.Event, list[str]]] = [
     (
@@ -301,7 +312,15 @@ SAMPLES: list[tuple[events.Event, list[str]]] = [
         ["Double bounce: MID 14501404 to RID 0 - 5.1.0 - Unknown address error ('550', ['no such user'])"],
     ),
     (
-        events.Deleted(mid=MID, at=AT, rids=(0,), recipients=("bob@example.com",), connector=False),
-        ["Deleted: MID 14501404 to [0]"],
+        COPY_UNCONFIRMED,
+        [
+            "TDC: Delivery start DCID 4566149 MID 14501404",
+            "TDC: MID 14501404 delivery to Cisco Secure Email Threat Defense unconfirmed: "
+            "no reply after the end of the message, it may have arrived.",
+            "Bounced: DCID 4566149 MID 14501404 to RID 0 - Bounced by destination server with response: "
+            "5.4.2 - Bad connection ('000', ['timeout'])",
+        ],
     ),
+    (DELETED, ["Deleted: MID 14501404 to [0]"]),
+    (replace(DELETED, connector=True, unconfirmed=True), ["TDC: Deleted: MID 14501404 to [0]"]),
 ]

@@ -86,6 +86,21 @@ def test_a_copy_to_a_domain_that_does_not_exist() -> None:
     ]
 
 
+def test_an_unconfirmed_copy_is_told_apart_whatever_ended_it() -> None:
+    event = with_changes(BOUNCED, connector=True, started=False, tls=True, unconfirmed=True)
+    assert lines(event, UTC)[0] == (
+        "TDC: MID 14501404 delivery to Cisco Secure Email Threat Defense unconfirmed: "
+        "no reply after the end of the message, it may have arrived."
+    )
+    assert not any("TLS Error" in text or "Hard" in text for text in lines(event, UTC))
+
+
+def test_a_bounce_that_an_older_build_recorded_is_a_lost_copy() -> None:
+    event = with_changes(BOUNCED, connector=True)
+    data = {name: value for name, value in event.data().items() if name != "unconfirmed"}
+    assert events.from_row(kind=event.kind, mid=event.mid, at=event.at, data=data) == event
+
+
 def test_a_copys_soft_bounce_and_expiry() -> None:
     delayed = with_changes(DELAYED, connector=True, status="4.3.0", reason="Other mail system problem", code="451")
     assert lines(delayed, UTC)[-1] == (
