@@ -19,7 +19,7 @@ from aiosmtplib.response import SMTPResponse
 
 from seg_console.mail.lines import visible
 
-# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind so many is read and forgotten.
+# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind so many is read, not kept.
 MOST_KEPT: Final = 65_536
 # Nobody has this much to say: a stream without an end.
 LONGEST_REPLY: Final = 1_048_576
