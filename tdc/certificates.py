@@ -14,13 +14,17 @@ LONGEST_NAME = 300
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One certificate; times with their zone. `is_authority`: it may sign others (RFC 5280 4.2.1.9)."""
+    """One certificate; times with their zone. `is_authority`: it may sign others (RFC 5280 4.2.1.9).
+
+    `names_issuer_key`: it has an Authority Key Identifier or, signed by itself, needs none (RFC 5280 4.2.1.1).
+    """
 
     subject: str
     issuer: str
     valid_from: datetime
     valid_until: datetime
     is_authority: bool
+    names_issuer_key: bool
 
     def is_valid(self, now: datetime) -> bool:
         return self.valid_from <= now <= self.valid_until
@@ -33,6 +37,7 @@ def described(certificate: x509.Certificate) -> Described:
         valid_from=certificate.not_valid_before_utc,
         valid_until=certificate.not_valid_after_utc,
         is_authority=_is_authority(certificate),
+        names_issuer_key=_names_issuer_key(certificate),
     )
 
 
@@ -60,3 +65,11 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
     except (x509.ExtensionNotFound, ValueError):
         return False
+
+
+def _names_issuer_key(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    except (x509.ExtensionNotFound, ValueError):
+        return certificate.issuer == certificate.subject
+    return True

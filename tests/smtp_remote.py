@@ -460,14 +460,16 @@ class Authority:
         highest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
         asks_for: ssl.VerifyMode = ssl.CERT_NONE,
         trusts: str = "",
+        names_issuer_key: bool = True,
     ) -> ssl.SSLContext:
         """A server's context with a certificate for these names and addresses. `asks_for`: whether clients may or must
-        show one of their own, which leads to one of the PEM certificates `trusts`."""
+        show one of their own, which leads to one of the PEM certificates `trusts`. `names_issuer_key`: whether the
+        certificate has an Authority Key Identifier."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives: list[x509.GeneralName] = [
             x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
         ]
-        certificate = _signed(names[0], key, self, alternatives, expired=expired)
+        certificate = _signed(names[0], key, self, alternatives, expired=expired, names_issuer_key=names_issuer_key)
         path = folder / f"{names[0]}-{certificate.serial_number}.pem"
         path.write_bytes(
             key.private_bytes(
@@ -497,6 +499,7 @@ def _signed(
     alternatives: list[x509.GeneralName],
     *,
     expired: bool,
+    names_issuer_key: bool = True,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -514,9 +517,9 @@ def _signed(
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-    )
+    if names_issuer_key:
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(identifier, critical=False)
     if issuer is None:
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         builder = builder.add_extension(usage, critical=True)

@@ -68,6 +68,7 @@ class Certificate:
     issuer: str
     valid_until: str
     is_valid: bool
+    names_issuer_key: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,9 @@ def _try(writer: _Writer, configuration: Running) -> None:
 def _certificates(chain: tuple[bytes, ...], now: datetime) -> tuple[Certificate, ...]:
     read = [from_der(data) for data in chain[:MOST_CERTIFICATES]]
     return tuple(
-        Certificate(one.subject, one.issuer, one.valid_until.isoformat(), one.is_valid(now)) for one in read if one
+        Certificate(one.subject, one.issuer, one.valid_until.isoformat(), one.is_valid(now), one.names_issuer_key)
+        for one in read
+        if one
     )
 
 

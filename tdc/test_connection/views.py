@@ -21,6 +21,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.pending_set import CannotRun
 from seg_console.delivery.rehearsal import Step
+from seg_console.delivery.verification import StrictFault, strict_fault
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
@@ -39,6 +40,7 @@ class ShownStep:
     ok: bool
     seconds: float
     text: str
+    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class ShownCertificate:
     issuer: str
     valid_until: datetime
     is_valid: bool
+    names_issuer_key: bool
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -144,11 +147,30 @@ def _step(step: Mapping[str, Any]) -> ShownStep:
         lines = [_("An SMTP route throws this mail away (/dev/null).")]
     if step["ran_out"]:
         lines.append(_("No answer within %(n)d seconds.") % {"n": round(seconds)})
-    return ShownStep(titles[which], bool(step["ok"]), seconds, "\n".join(filter(None, lines)))
+    advice = "" if step["ok"] else _advice(strict_fault(str(step["text"])))
+    return ShownStep(titles[which], bool(step["ok"]), seconds, "\n".join(filter(None, lines)), advice)
+
+
+def _advice(fault: StrictFault | None) -> str:
+    match fault:
+        case None:
+            return ""
+        case StrictFault.NO_AUTHORITY_KEY:
+            return _(
+                "A certificate of the chain does not name its issuer's key (Authority Key Identifier), and Python 3.13 "
+                "or newer refuses it. Have the authority issue it again with this extension."
+            )
+        case _:
+            return _(
+                "A certificate of the chain, or of your own authorities, is not as RFC 5280 demands, and Python 3.13 "
+                "or newer refuses it. Have it issued again without this fault."
+            )
 
 
 def _certificate(one: run.Certificate) -> ShownCertificate:
-    return ShownCertificate(one.subject, one.issuer, datetime.fromisoformat(one.valid_until), one.is_valid)
+    return ShownCertificate(
+        one.subject, one.issuer, datetime.fromisoformat(one.valid_until), one.is_valid, one.names_issuer_key
+    )
 
 
 def _verdict(report: Report) -> str:

@@ -22,6 +22,7 @@ from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending
 from seg_console.delivery.models import Delivery
+from seg_console.delivery.tls import context_for
 from tdc.models import ConnectorSettings
 from tdc.test_connection import run
 from tests.certificates import der, in_document, made
@@ -161,6 +162,41 @@ def test_a_certificate_that_is_refused_is_shown_with_the_reason(sent: Sent, inta
     assert "certificate verify failed" in report.steps[-1]["text"]
     assert report.certificates[0].subject == "CN=intake.example"
     assert not report.succeeded
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Contexts as Python 3.13 and newer make them."""
+    make = ssl.create_default_context
+
+    def made_strict(purpose: ssl.Purpose) -> ssl.SSLContext:
+        context = make(purpose)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", made_strict)
+    context_for.cache_clear()
+    yield
+    context_for.cache_clear()
+
+
+@pytest.mark.usefixtures("strict")
+def test_a_certificate_that_strict_checks_refuse_is_explained(sent: Sent, client: Client, tmp_path: Path) -> None:
+    server = authority().server(tmp_path, "intake.example", names_issuer_key=False)
+    with smtp_remote(tls=server) as remote:
+        configured(remote.port)
+        key = run.ask(INTAKE, configuration=pending.committed(), sends_copy=False)
+        sent.begin()
+    content = client.get(reverse("tdc:connection-test", args=[key])).content.decode()
+    assert "certificate verify failed: Missing Authority Key Identifier" in content
+    assert "does not name its issuer&#x27;s key (Authority Key Identifier)" in content
+    assert content.count("No Authority Key Identifier") == 1
+
+
+@pytest.mark.usefixtures("strict")
+def test_a_certificate_as_the_standard_demands_passes_strict_checks(sent: Sent, intake: Remote) -> None:
+    report = outcome_of(sent)
+    assert (report.succeeded, report.certificates[0].names_issuer_key) == (True, True)
 
 
 def test_without_verification_any_certificate_will_do(sent: Sent, intake: Remote) -> None:
