@@ -111,6 +111,8 @@ def database(name: str, default_path: Path) -> dict[str, object]:
             "PORT": str(parts.port or query.get("port", "")),
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
+            # A host that is gone without a word would hold every page and worker up for minutes.
+            "OPTIONS": {"connect_timeout": 10},
         }
     raise ImproperlyConfigured(f"{name}={parts.scheme}://... is not known: give postgresql://... or sqlite:///path.")
 

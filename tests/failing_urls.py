@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.csrf import csrf_failure
@@ -40,12 +41,18 @@ def failing(request: HttpRequest) -> NoReturn:
     raise RuntimeError("for the test")
 
 
+@login_not_required
+def database_away(request: HttpRequest) -> NoReturn:
+    raise OperationalError("for the test")
+
+
 urlpatterns = [
     path("failing/400/", bad_request),
     path("failing/403/", forbidden),
     path("failing/csrf/", out_of_date),
     path("failing/405/", not_allowed),
     path("failing/500/", failing),
+    path("failing/503/", database_away),
     *console,
 ]
 # Each with the status it must be answered with.
@@ -55,5 +62,6 @@ ADDRESSES = {
     "/failing/404/": 404,
     "/failing/405/": 405,
     "/failing/500/": 500,
+    "/failing/503/": 503,
     "/failing/csrf/": 403,
 }

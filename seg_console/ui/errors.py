@@ -1,9 +1,11 @@
-"""Error pages inside the console's frame. 400 and 500 are rendered without the request, so that they ask the database
-nothing: it may be the cause."""
+"""Error pages inside the console's frame. 400, 500 and 503 are rendered without the request, so that they ask the
+database nothing: it may be the cause."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -11,6 +13,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from seg_console.ui.context import Frame
+from seg_console.ui.outage import RETRY_S, is_outage
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -18,11 +21,24 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    # Django calls this while it handles the error, wherever that came from: a view, a middleware, a template.
+    if is_outage(sys.exception()):
+        return database_away(request)
     return HttpResponse(_without_database("errors/500.html"), status=500)
 
 
-def _without_database(template: str) -> str:
-    return render_to_string(template, {"frame": Frame(user=None, view_name="", offers_sign_in=False)})
+def database_away(request: HttpRequest) -> HttpResponse:
+    """503. Reading is tried again by the page itself; htmx gets the words alone and says them where messages stand."""
+    if request.headers.get("HX-Request"):
+        page = render_to_string("includes/database_away.html")
+    else:
+        reloads = request.method in {"GET", "HEAD"}
+        page = _without_database("errors/503.html", reloads=reloads, retry_seconds=RETRY_S)
+    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_S), "Cache-Control": "no-store"})
+
+
+def _without_database(template: str, **context: Any) -> str:
+    return render_to_string(template, {"frame": Frame(user=None, view_name="", offers_sign_in=False), **context})
 
 
 class PageForWrongMethod:
