@@ -12,19 +12,21 @@ from seg_console.delivery import hosts
 from seg_console.delivery.hosts import Tally
 from seg_console.delivery.kinds import Destination, kind
 from seg_console.delivery.models import Delivery
-from seg_console.delivery.states import State
+from seg_console.delivery.states import MOVES, Move, State
 from seg_console.mail import events
 from seg_console.mail.models import Message, Recipient
 from seg_console.mail.progress import deliveries_ended
 from seg_console.mail.record import record
 
+_DELETABLE = sorted(MOVES[Move.DELETE][0])
+
 
 def delete(ids: Iterable[int], *, now: datetime) -> int:
-    """Delete deliveries that wait (move i). One that is being delivered right now is left to its worker. Nobody is
-    told. Returns how many were deleted."""
+    """Delete deliveries that wait or are held (move i). One that is being delivered right now is left to its worker.
+    Nobody is told. Returns how many were deleted."""
     with transaction.atomic():
         rows = _locked(set(ids))
-        moved = Delivery.objects.filter(pk__in=[row.pk for row in rows], state=State.QUEUED).update(
+        moved = Delivery.objects.filter(pk__in=[row.pk for row in rows], state__in=_DELETABLE).update(
             state=State.DELETED, ended_at=now, recipients=[], recipient_count=0
         )
         assert moved == len(rows)  # looked at and locked a moment ago
@@ -41,7 +43,7 @@ def delete(ids: Iterable[int], *, now: datetime) -> int:
 
 def _locked(ids: set[int]) -> list[Delivery]:
     """Messages first, then deliveries, both in order, as settling does."""
-    chosen = Delivery.objects.filter(pk__in=ids, state=State.QUEUED).order_by("pk")
+    chosen = Delivery.objects.filter(pk__in=ids, state__in=_DELETABLE).order_by("pk")
     if connection.features.has_select_for_update:
         mids = set(chosen.values_list("message_id", flat=True))
         list(Message.objects.filter(pk__in=mids).select_for_update().order_by("pk").values_list("pk"))

@@ -36,6 +36,7 @@ class Delivery(models.Model):
     class State(models.TextChoices):
         QUEUED = states.State.QUEUED, _("Queued")
         DELIVERING = states.State.DELIVERING, _("Delivering")
+        HELD = states.State.HELD, _("Held")
         DELIVERED = states.State.DELIVERED, _("Delivered")
         BOUNCED = states.State.BOUNCED, _("Hard Bounced")
         EXPIRED = states.State.EXPIRED, _("Expired")
@@ -73,6 +74,8 @@ class Delivery(models.Model):
             models.Index(fields=["expires_at"], name="delivery_to_expire", condition=Q(state="queued")),
             # status.destinations: recipients waiting, by destination.
             models.Index(fields=["destination", "recipient_count"], name="delivery_active", condition=_OPEN),
+            # status.details: what an administrator has to decide on.
+            models.Index(fields=["destination"], name="delivery_held", condition=Q(state="held")),
             # queue.forget: what ended long ago.
             models.Index(fields=["ended_at"], name="delivery_ended", condition=Q(ended_at__isnull=False)),
         ]

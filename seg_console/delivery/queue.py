@@ -6,7 +6,8 @@ looked at. PostgreSQL adds row locks so that workers skip each other's rows; SQL
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,15 +17,18 @@ from django.db.models import F, Q, QuerySet
 
 from seg_console.delivery import hosts
 from seg_console.delivery.enqueue import DeliverySpec, enqueue
+from seg_console.delivery.hold import alone, hold, whole_or_apart
 from seg_console.delivery.kinds import Claimed, Destination, kind, kinds
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.nudge import nudge
-from seg_console.delivery.outcome import Failure, Outcome, Stage
+from seg_console.delivery.outcome import Failure, Outcome, Stage, expired
 from seg_console.delivery.settle import Attempted, settle
 from seg_console.delivery.states import ENDED, State
 from seg_console.mail.events import Event
 from seg_console.mail.models import Recipient
 from seg_console.mail.record import record
+
+logger = logging.getLogger(__name__)
 
 # A worker renews its claims three times in this time; longer, and a crash delays a copy past half its life.
 LEASE_S = 45
@@ -57,16 +61,51 @@ class Turn:
 
 
 def take_turn(turn: Turn, *, now: datetime) -> list[list[Claimed]]:
-    """Write what has ended and claim what comes next, in one transaction. One list of claims per demand."""
+    """Write what has ended and claim what comes next, in one transaction. One list of claims per demand.
+
+    Should that fail, everything is tried by itself, so that what can be stored is. Raises OperationalError or
+    InterfaceError when the database is away; the same turn may then be brought again.
+    """
     if not turn.writes and not any(waiting(demand.destination, now=now) for demand in turn.demands):
         return [[] for _ in turn.demands]
-    with transaction.atomic():
-        if turn.attempts or turn.news:
-            settle(turn.attempts, now=now, before=turn.events, news=turn.news)
-        elif turn.events:
-            record(turn.events)
-        release(turn.released)
-        return [claim(demand, now=now) for demand in turn.demands]
+    return whole_or_apart(lambda: _take_whole(turn, now), lambda: _take_apart(turn, now))
+
+
+def _take_whole(turn: Turn, now: datetime) -> list[list[Claimed]]:
+    if turn.attempts or turn.news:
+        settle(turn.attempts, now=now, before=turn.events, news=turn.news)
+    elif turn.events:
+        record(turn.events)
+    release(turn.released)
+    return [claim(demand, now=now) for demand in turn.demands]
+
+
+def _take_apart(turn: Turn, now: datetime) -> list[list[Claimed]]:
+    """Attempts know for themselves when they were settled before; of events and news only the turn can tell."""
+    alone(turn.events, lambda event: record([event]), _left_out)
+    turn.events.clear()
+    alone(turn.news, lambda news: hosts.update({}, [news], now=now), _left_out)
+    turn.news.clear()
+    alone(turn.attempts, lambda each: _settle_one(each, now), lambda each, error: hold(each, error, now=now))
+    alone(turn.released, _release_one, _left_out)
+    return alone(turn.demands, lambda demand: claim(demand, now=now), _not_claimed)
+
+
+def _settle_one(attempted: Attempted, now: datetime) -> None:
+    settle([attempted], now=now)
+
+
+def _release_one(claimed: Claimed) -> None:
+    release([claimed])
+
+
+def _left_out(part: Event | hosts.News | Claimed, error: Exception) -> None:
+    logger.error("not stored: %.1000s", ascii(part), exc_info=error, extra={"action": "turn_part_failed"})
+
+
+def _not_claimed(demand: Demand, error: Exception) -> list[Claimed]:
+    logger.error("nothing claimed: %.1000s", ascii(demand), exc_info=error, extra={"action": "claim_failed"})
+    return []
 
 
 def waiting(destination: Destination, *, now: datetime) -> bool:
@@ -189,34 +228,73 @@ def _by_attempt(held: Iterable[Claimed]) -> list[tuple[int, list[int]]]:
     return [(attempt, [pk for _, pk in group]) for attempt, group in groupby(ordered, key=lambda pair: pair[0])]
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An end that no connection brings about, for rows that are in the state `expected`."""
+
+    expected: State
+    outcome: Outcome
+    at: datetime
+
+    def of(self, row: Delivery, recipients: Iterable[tuple[int, str]]) -> Attempted:
+        claimed = _claimed(row, tuple(recipients))
+        outcomes = (self.outcome,) * len(claimed.recipients)
+        return Attempted(claimed=claimed, outcomes=outcomes, at=self.at, expected=self.expected)
+
+
 def leases_over(now: datetime) -> int:
     """Queue again what dead workers held (move f), due now. What has no retry left is given up: nobody knows whether
     it arrived, and trying for ever could be what kills the workers. Returns how many rows moved."""
-    with transaction.atomic():
-        lost = _locked(Delivery.objects.filter(state=State.DELIVERING, lease_until__lte=now).order_by("lease_until"))
-        used_up = [row for row in lost if row.attempt > kind(row.kind).rules(row.domain).max_retries]
-        again = {row.pk for row in lost} - {row.pk for row in used_up}
-        moved = Delivery.objects.filter(pk__in=again, state=State.DELIVERING, lease_until__lte=now).update(
-            state=State.QUEUED, lease_until=None, due_at=now, unanswered=True
-        )
-        outcome = Outcome(Failure.UNKNOWN, Stage.CONTENT, 0, ("worker lost",))
-        settle([_unheld(row, outcome, now) for row in used_up], now=now)
-    return moved + len(used_up)
+    end = _End(State.DELIVERING, Outcome(Failure.UNKNOWN, Stage.CONTENT, 0, ("worker lost",)), now)
+    lost = Delivery.objects.filter(state=State.DELIVERING, lease_until__lte=now).order_by("lease_until")
+    return _swept(lost, _free, end)
+
+
+def _free(lost: Sequence[Delivery], end: _End) -> int:
+    used_up = [row for row in lost if row.attempt > kind(row.kind).rules(row.domain).max_retries]
+    again = {row.pk for row in lost} - {row.pk for row in used_up}
+    moved = Delivery.objects.filter(pk__in=again, state=State.DELIVERING, lease_until__lte=end.at).update(
+        state=State.QUEUED, lease_until=None, due_at=end.at, unanswered=True
+    )
+    return moved + _give_up(used_up, end)
 
 
 def expire(now: datetime) -> int:
     """Drop what has grown too old (move g). Ordinary mail expires when its next attempt would be made, a copy at once.
     Returns how many rows ended."""
     at_once = [each.name for each in kinds() if each.rules().expires_before_due]
-    with transaction.atomic():
-        old = _locked(
-            Delivery.objects.filter(state=State.QUEUED, expires_at__lte=now)
-            .filter(Q(due_at__lte=now) | Q(kind__in=at_once))
-            .order_by("expires_at")
+    old = (
+        Delivery.objects.filter(state=State.QUEUED, expires_at__lte=now)
+        .filter(Q(due_at__lte=now) | Q(kind__in=at_once))
+        .order_by("expires_at")
+    )
+    return _swept(old, _give_up, _End(State.QUEUED, expired(), now))
+
+
+def _swept(found: QuerySet[Delivery], work: Callable[[Sequence[Delivery], _End], int], end: _End) -> int:
+    """Work on what a sweep found, together or else row by row; a row whose end cannot be stored is held. Returns how
+    many rows moved."""
+
+    def apart() -> int:
+        moved = alone(
+            list(found.select_related("message")[:SWEEP_ROWS]),
+            lambda row: work(_locked(found.filter(pk=row.pk)), end),
+            lambda row, error: _hold_row(row, end, error),
         )
-        outcome = Outcome(Failure.EXPIRED, Stage.MAIL, 0, ("timeout",))
-        settle([_unheld(row, outcome, now, expected=State.QUEUED) for row in old], now=now)
-    return len(old)
+        return sum(moved)
+
+    return whole_or_apart(lambda: work(_locked(found), end), apart)
+
+
+def _hold_row(row: Delivery, end: _End, error: Exception) -> int:
+    """Without its recipients: they may be what cannot be read."""
+    attempted = Attempted(claimed=_claimed(row, ()), outcomes=(end.outcome,), at=end.at, expected=end.expected)
+    hold(attempted, error, now=end.at)
+    return 0
+
+
+def _give_up(rows: Sequence[Delivery], end: _End) -> int:
+    return settle([end.of(row, [(rid, address) for rid, address in row.recipients]) for row in rows], now=end.at).count
 
 
 def _locked(rows: QuerySet[Delivery]) -> list[Delivery]:
@@ -226,15 +304,15 @@ def _locked(rows: QuerySet[Delivery]) -> list[Delivery]:
     return list(rows.select_related("message")[:SWEEP_ROWS])
 
 
-def _unheld(row: Delivery, outcome: Outcome, now: datetime, *, expected: State = State.DELIVERING) -> Attempted:
-    """An end that no connection brought about."""
-    claimed = Claimed(
+def _claimed(row: Delivery, recipients: tuple[tuple[int, str], ...]) -> Claimed:
+    """A row that nobody holds, as a claim without content: settling asks for one."""
+    return Claimed(
         id=row.pk,
         mid=row.message_id,
         destination=Destination(row.kind, row.domain),
         address=row.address,
         attempt=row.attempt,
-        recipients=tuple((rid, address) for rid, address in row.recipients),
+        recipients=recipients,
         size=row.size,
         enqueued_at=row.enqueued_at,
         expires_at=row.expires_at,
@@ -245,22 +323,20 @@ def _unheld(row: Delivery, outcome: Outcome, now: datetime, *, expected: State =
         content=None,
         unanswered=row.unanswered,
     )
-    outcomes = (outcome,) * len(claimed.recipients)
-    return Attempted(claimed=claimed, outcomes=outcomes, at=now, expected=expected)
 
 
 def retry(destinations: Iterable[Destination] | None, *, now: datetime) -> int:
-    """Make what waits for a later attempt due now (move h), and let hosts that are down be tried at once.
+    """Make what waits for a later attempt, or is held, due now (move h), and let hosts that are down be tried at once.
 
     None: every destination. An administrator's act: it never revives what was given up. Returns how many rows moved.
     """
     chosen = None if destinations is None else sorted(set(destinations))
     with transaction.atomic():
-        rows = Delivery.objects.filter(state=State.QUEUED, expires_at__gt=now)
+        rows = Delivery.objects.filter(Q(state=State.QUEUED, expires_at__gt=now) | Q(state=State.HELD))
         if chosen is not None:
             rows = rows.filter(_any_of(chosen))
         found = sorted(Destination(*pair) for pair in set(rows.values_list("kind", "domain")))
-        moved = rows.filter(due_at__gt=now).update(due_at=now)
+        moved = rows.filter(Q(state=State.HELD) | Q(due_at__gt=now)).update(state=State.QUEUED, due_at=now)
         hosts.try_now(found)
         nudge(found)
     return moved

@@ -11,13 +11,14 @@ class State(StrEnum):
 
     QUEUED = "queued"  # waits for `due_at`
     DELIVERING = "delivering"  # claimed by a worker until `lease_until`
+    HELD = "held"  # how its attempt ended could not be stored; waits for an administrator
     DELIVERED = "delivered"  # the server took it
     BOUNCED = "bounced"  # given up after a failure
     EXPIRED = "expired"  # given up because of its age
     DELETED = "deleted"  # given up by an administrator
 
 
-OPEN: Final = frozenset({State.QUEUED, State.DELIVERING})
+OPEN: Final = frozenset({State.QUEUED, State.DELIVERING, State.HELD})
 ENDED: Final = frozenset({State.DELIVERED, State.BOUNCED, State.EXPIRED, State.DELETED})
 
 
@@ -35,6 +36,7 @@ class Move(StrEnum):
     DELETE = "i"
     RELEASE = "j"
     GO_ON = "k"
+    HOLD = "l"
 
 
 # A delivery found too old by the worker that holds it expires from `delivering`: move j and g in one update.
@@ -46,8 +48,9 @@ MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
     Move.BOUNCE: (frozenset({State.DELIVERING}), State.BOUNCED),
     Move.LEASE_OVER: (frozenset({State.DELIVERING}), State.QUEUED),
     Move.EXPIRE: (frozenset({State.QUEUED, State.DELIVERING}), State.EXPIRED),
-    Move.RETRY_NOW: (frozenset({State.QUEUED}), State.QUEUED),
-    Move.DELETE: (frozenset({State.QUEUED}), State.DELETED),
+    Move.RETRY_NOW: (frozenset({State.QUEUED, State.HELD}), State.QUEUED),
+    Move.DELETE: (frozenset({State.QUEUED, State.HELD}), State.DELETED),
     Move.RELEASE: (frozenset({State.DELIVERING}), State.QUEUED),
     Move.GO_ON: (frozenset({State.DELIVERING}), State.DELIVERING),
+    Move.HOLD: (frozenset({State.QUEUED, State.DELIVERING}), State.HELD),
 }

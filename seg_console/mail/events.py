@@ -323,6 +323,16 @@ class DoubleBounced(DeliveryEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held(MessageEvent):
+    """What became of it at `destination`, the name Delivery Status shows, could not be stored; an administrator
+    decides what to do."""
+
+    kind = "held"
+    destination: str
+    connector: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted(MessageEvent):
     """Removed from the queue by an administrator. `unconfirmed`: a copy that may have arrived before."""
 
@@ -359,6 +369,7 @@ EVENTS: tuple[type[Event], ...] = (
     Delayed,
     Bounced,
     DoubleBounced,
+    Held,
     Deleted,
 )
 MESSAGE_EVENTS: dict[str, type[MessageEvent]] = {

@@ -38,9 +38,9 @@ class MailLog:
         self._inode = 0
         self._second: tuple[int, str] = (0, "")
 
-    def write(self, entries: Iterable[tuple[datetime, str]]) -> None:
-        """Append `(time, text)` entries as Info lines. Raises OSError, having written whole lines or none."""
-        data = "".join(f"{self._time(at)} Info: {text}\n" for at, text in entries).encode(errors="backslashreplace")
+    def write(self, entries: Iterable[tuple[datetime, str]], *, level: str = "Info") -> None:
+        """Append `(time, text)` entries as lines of one level. Raises OSError, having written whole lines or none."""
+        data = "".join(f"{self._time(at)} {level}: {text}\n" for at, text in entries).encode(errors="backslashreplace")
         if not data:
             return
         descriptor = self._current()
@@ -125,7 +125,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 _log: MailLog | None = None
 
 
-def write(entries: Iterable[tuple[datetime, str]]) -> None:
+def write(entries: Iterable[tuple[datetime, str]], *, level: str = "Info") -> None:
     """Append to this process's mail log. What cannot be written is reported, never raised: the rows are the truth,
     and a full log disk must not turn a committed message into a refusal."""
     global _log
@@ -136,6 +136,6 @@ def write(entries: Iterable[tuple[datetime, str]]) -> None:
             serial=settings.SEG_SERIAL,
         )
     try:
-        _log.write(entries)
+        _log.write(entries, level=level)
     except OSError:
         logger.exception("mail log not written", extra={"action": "mail_log_failed"})

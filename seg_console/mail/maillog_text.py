@@ -35,6 +35,11 @@ def lines(event: events.Event, zone: tzinfo) -> list[str]:
     return [visible(line) for line in _WORDING[event.kind](event)]
 
 
+def level(event: events.Event) -> str:
+    """How much its lines matter: trouble inside the gateway is a warning, all else information (mail-logs 1.1)."""
+    return "Warning" if isinstance(event, events.Held) else "Info"
+
+
 def _connection_opened(event: events.ConnectionOpened) -> list[str]:
     verified = "yes" if event.verified else "no"
     return [
@@ -227,6 +232,10 @@ def _double_bounced(event: events.DoubleBounced) -> list[str]:
     return [*_start(event), *(f"Double bounce: MID {event.mid} to RID {rid} - {tail}" for rid in event.rids)]
 
 
+def _held(event: events.Held) -> list[str]:
+    return [f"{_prefix(event.connector)}MID {event.mid} held: its outcome at {event.destination} could not be stored"]
+
+
 def _deleted(event: events.Deleted) -> list[str]:
     return [f"{_prefix(event.connector)}Deleted: MID {event.mid} to {_rids(event.rids)}"]
 
@@ -276,5 +285,6 @@ _WORDING: dict[str, Callable[[Any], list[str]]] = {
     events.Delivered.kind: _delivered,
     events.Bounced.kind: _bounced,
     events.DoubleBounced.kind: _double_bounced,
+    events.Held.kind: _held,
     events.Deleted.kind: _deleted,
 }

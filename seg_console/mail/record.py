@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 
 from django.db import models, transaction
 from django.utils import timezone
 
 from seg_console.mail import events, maillog
 from seg_console.mail.bulk import insert_many
-from seg_console.mail.maillog_text import lines
+from seg_console.mail.maillog_text import level, lines
 from seg_console.mail.models import MailCounter, TrackingEvent
 
 # How many rows of counters an hour may have; processes that share one wait for each other's commit on PostgreSQL.
@@ -47,9 +48,10 @@ def record(happened: Sequence[events.Event]) -> None:
 def log(happened: Iterable[events.Event]) -> None:
     """Only the log lines, on commit (at once outside a transaction): for events that belong to no message."""
     zone = timezone.get_default_timezone()
-    entries = [(event.at, text) for event in happened for text in lines(event, zone)]
-    if entries:
-        transaction.on_commit(partial(maillog.write, entries), robust=True)
+    for how_much, group in groupby(happened, key=level):
+        entries = [(event.at, text) for event in group for text in lines(event, zone)]
+        if entries:
+            transaction.on_commit(partial(maillog.write, entries, level=how_much), robust=True)
 
 
 def counted(happened: Iterable[events.Event]) -> dict[str, int]:

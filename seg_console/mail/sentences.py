@@ -306,6 +306,20 @@ def _double_bounced(event: events.DoubleBounced) -> list[Sentence]:
     return [_say(text, mid=event.mid, address=address, reply=reply) for address in event.recipients]
 
 
+def _held(event: events.Held) -> list[Sentence]:
+    if event.connector:
+        text = _(
+            "TDC: Copy of message %(mid)s is held: its outcome could not be stored. Retry or delete it in Delivery "
+            "Status."
+        )
+        return [_say_connector(text, mid=event.mid)]
+    text = _(
+        "Message %(mid)s is held: its outcome at %(destination)s could not be stored. Retry or delete it in Delivery "
+        "Status."
+    )
+    return [_say(text, mid=event.mid, destination=event.destination)]
+
+
 def _deleted(event: events.Deleted) -> list[Sentence]:
     if event.unconfirmed:
         text = _("TDC: Copy of message %(mid)s deleted by an administrator; it may have arrived before.")
@@ -342,5 +356,6 @@ _WORDING: dict[str, Callable[[Any], list[Sentence]]] = {
     events.Delayed.kind: _delayed,
     events.Bounced.kind: _bounced,
     events.DoubleBounced.kind: _double_bounced,
+    events.Held.kind: _held,
     events.Deleted.kind: _deleted,
 }

@@ -321,6 +321,14 @@ SAMPLES: list[tuple[events.Event, list[str]]] = [
             "5.4.2 - Bad connection ('000', ['timeout'])",
         ],
     ),
+    (
+        events.Held(mid=MID, at=AT, destination="example.com", connector=False),
+        ["MID 14501404 held: its outcome at example.com could not be stored"],
+    ),
+    (
+        events.Held(mid=MID, at=AT, destination="the.tdc.queue", connector=True),
+        ["TDC: MID 14501404 held: its outcome at the.tdc.queue could not be stored"],
+    ),
     (DELETED, ["Deleted: MID 14501404 to [0]"]),
     (replace(DELETED, connector=True, unconfirmed=True), ["TDC: Deleted: MID 14501404 to [0]"]),
 ]
