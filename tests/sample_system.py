@@ -316,16 +316,21 @@ def _hosts(now: datetime) -> None:
         given = {"kind": "ordinary", "destination": row["domain"], "active_at": now, "last_attempt_at": now}
         HostStatus.objects.create(**given | row)
     waiting = Message.objects.get(state=Message.State.QUEUED)
-    Delivery.objects.create(
-        message=waiting,
-        kind="ordinary",
-        destination="partner.example",
-        domain="partner.example",
-        recipients=[[0, "boris@partner.example"]],
-        recipient_count=7,
-        size=waiting.size,
-        attempt=3,
-        enqueued_at=now - timedelta(minutes=9),
-        due_at=now + timedelta(minutes=2),
-        expires_at=now + timedelta(days=3),
-    )
+    stands: list[dict[str, Any]] = [
+        {"recipient_count": 7},
+        {"recipient_count": 1, "state": "held", "last_text": "outcome could not be stored: DataError"},
+    ]
+    for stand in stands:
+        Delivery.objects.create(
+            message=waiting,
+            kind="ordinary",
+            destination="partner.example",
+            domain="partner.example",
+            recipients=[[0, "boris@partner.example"]],
+            size=waiting.size,
+            attempt=3,
+            enqueued_at=now - timedelta(minutes=9),
+            due_at=now + timedelta(minutes=2),
+            expires_at=now + timedelta(days=3),
+            **stand,
+        )

@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "host-access:delete": lambda user: [_uid(SenderGroup, user)],
     "host-access:edit": lambda user: [_uid(SenderGroup, user)],
     "monitor:delivery-status-details": lambda user: ["partner.example"],
+    "monitor:delivery-status-delete-held": lambda user: ["partner.example"],
     "monitor:delivery-status-retry": lambda user: ["partner.example"],
     "monitor:message-tracking-details": lambda user: [sample_system.TOLD_MID],
     "policies:copy": lambda user: [_policy(user)],

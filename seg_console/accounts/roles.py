@@ -24,7 +24,7 @@ class Privilege(Enum):
 
     VIEW_STATUS = "view status"  # Overview, Delivery Status
     VIEW_TRACKING = "view tracking"  # Message Tracking
-    RETRY_DELIVERY = "retry delivery"
+    RETRY_DELIVERY = "retry delivery"  # and delete what is held
     VIEW_CONFIGURATION = "view configuration"
     CHANGE_CONFIGURATION = "change configuration"  # submit, commit, abandon, load, roll back
     VIEW_CONFIGURATION_FILE = "view configuration file"  # the page alone

@@ -40,7 +40,7 @@ OBJECTS_NAMED = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Their target is the number of a configuration.
 OF_A_CONFIGURATION = frozenset({Act.COMMIT, Act.ROLL_BACK})
-OF_DELIVERIES = frozenset({Act.RETRY_DELIVERY})
+OF_DELIVERIES = frozenset({Act.RETRY_DELIVERY, Act.DELETE_MESSAGES})
 # Names that the console gives to rows that have none of their own; nobody can give one of them to another.
 OWN_NAMES = frozenset({gettext_noop("All Other Domains"), gettext_noop("Default"), gettext_noop("Default Policy")})
 

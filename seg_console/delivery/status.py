@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, IntegerField, Min, Q, Sum, Value, When
+from django.db.models import Case, Count, IntegerField, Min, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from seg_console.delivery import kinds, slots, states
@@ -18,6 +18,7 @@ from seg_console.delivery.models import Delivery, HostStatus
 LISTED_FOR = timedelta(hours=3)
 
 _OPEN = Q(state__in=sorted(states.OPEN))
+_HELD = Q(state=states.State.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class DestinationStatus:
     soft_bounced_events: int
     hard_bounced_recipients: int
     unconfirmed_recipients: int
+    held_messages: int = 0
 
     @property
     def is_down(self) -> bool:
@@ -43,13 +45,23 @@ class DestinationStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldMessages:
+    """How many messages of one destination are held for the same reason."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationDetails:
-    """Everything about one destination. `hosts`: its rows, one for each domain that is looked up under this name."""
+    """Everything about one destination. `hosts`: its rows, one for each domain that is looked up under this name;
+    `held`: the commonest reason first."""
 
     row: DestinationStatus
     hosts: tuple[HostStatus, ...]
     unattempted_recipients: int
     oldest_at: datetime | None  # when the oldest waiting message was queued
+    held: tuple[HeldMessages, ...] = ()
 
     @property
     def attempted_recipients(self) -> int:
@@ -87,20 +99,23 @@ class QueueTotals:
 
 
 def destinations(now: datetime) -> list[DestinationStatus]:
-    """Every destination with mail waiting or with activity in the last three hours, and the connector's always. Two
+    """Every destination with mail waiting or with activity in the last three hours, and the connector's always. Three
     queries."""
-    active = _active()
+    active, held = _active(), _held()
     recently = Q(active_at__gte=now - LISTED_FOR) | Q(destination__in=active)
     by_name: dict[str, list[HostStatus]] = defaultdict(list)
     for host in HostStatus.objects.filter(recently | Q(destination__in=_always_listed())):
         by_name[host.destination].append(host)
     listed = {*by_name, *active, *_always_listed()}
     connections = _connections(host for hosts in by_name.values() for host in hosts)
-    return [_row(name, by_name.get(name, ()), active.get(name, 0), connections) for name in sorted(listed)]
+    return [
+        _row(name, by_name.get(name, ()), active.get(name, 0), held.get(name, 0), connections)
+        for name in sorted(listed)
+    ]
 
 
 def details(destination: str) -> DestinationDetails | None:
-    """One destination, or None when nothing is known of that name. Two queries."""
+    """One destination, or None when nothing is known of that name. Three queries."""
     hosts = tuple(HostStatus.objects.filter(destination=destination).order_by("kind", "domain"))
     waiting = Delivery.objects.filter(_OPEN, destination=destination).aggregate(
         active=Coalesce(Sum("recipient_count"), 0),
@@ -109,12 +124,19 @@ def details(destination: str) -> DestinationDetails | None:
     )
     if not hosts and not waiting["active"] and destination not in _always_listed():
         return None
+    held = _held_at(destination)
     return DestinationDetails(
-        row=_row(destination, hosts, waiting["active"], _connections(hosts)),
+        row=_row(destination, hosts, waiting["active"], sum(each.count for each in held), _connections(hosts)),
         hosts=hosts,
         unattempted_recipients=waiting["unattempted"],
         oldest_at=waiting["oldest"],
+        held=held,
     )
+
+
+def held_ids(destination: str) -> list[int]:
+    """The deliveries of a destination that are held."""
+    return list(Delivery.objects.filter(_HELD, destination=destination).order_by("pk").values_list("pk", flat=True))
 
 
 def queue_totals() -> QueueTotals:
@@ -134,6 +156,18 @@ def _active() -> dict[str, int]:
     return dict(rows.annotate(active=Sum("recipient_count")).values_list("destination", "active"))
 
 
+def _held() -> dict[str, int]:
+    """Messages held, by destination."""
+    rows = Delivery.objects.filter(_HELD).values("destination").order_by("destination")
+    return dict(rows.annotate(count=Count("pk")).values_list("destination", "count"))
+
+
+def _held_at(destination: str) -> tuple[HeldMessages, ...]:
+    rows = Delivery.objects.filter(_HELD, destination=destination).values("last_text").annotate(count=Count("pk"))
+    found = rows.order_by("-count", "last_text").values_list("last_text", "count")
+    return tuple(HeldMessages(reason, count) for reason, count in found)
+
+
 def _always_listed() -> set[str]:
     """The queues that are ours and not a domain's: shown at zero too (asyncos-cli 4.1)."""
     return {kind.shown_as("") for kind in kinds.kinds() if kind.connector}
@@ -143,7 +177,9 @@ def _connections(hosts: Iterable[HostStatus]) -> dict[Destination, int]:
     return slots.connections_out(Destination(host.kind, host.domain) for host in hosts)
 
 
-def _row(name: str, hosts: Sequence[HostStatus], active: int, connections: dict[Destination, int]) -> DestinationStatus:
+def _row(
+    name: str, hosts: Sequence[HostStatus], active: int, held: int, connections: dict[Destination, int]
+) -> DestinationStatus:
     latest = max(hosts, key=_by_attempt, default=None)
     return DestinationStatus(
         destination=name,
@@ -154,6 +190,7 @@ def _row(name: str, hosts: Sequence[HostStatus], active: int, connections: dict[
         soft_bounced_events=sum(host.soft_bounced for host in hosts),
         hard_bounced_recipients=sum(host.hard_bounced for host in hosts),
         unconfirmed_recipients=sum(host.unconfirmed for host in hosts),
+        held_messages=held,
     )
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from seg_console.accounts.models import ROWS
 from seg_console.accounts.roles import Privilege
@@ -25,6 +25,7 @@ from seg_console.audit.record import record
 from seg_console.config import running
 from seg_console.config.pending import ensure_initial
 from seg_console.delivery import queue, status
+from seg_console.delivery.delete import delete
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import HostStatus
 from seg_console.delivery.nexthop import RouteHost
@@ -48,6 +49,8 @@ STATES = {
     HostStatus.Status.DOWN: ("bad", gettext_lazy("Down")),
     HostStatus.Status.UNKNOWN: ("idle", gettext_lazy("Unknown")),
 }
+# Each adds a term to a condition, of which SQLite takes a thousand.
+DELETED_AT_ONCE = 500
 ASCENDING, DESCENDING = "ascending", "descending"
 
 
@@ -223,6 +226,39 @@ def retry_one(request: ConsoleRequest, destination: str) -> HttpResponse:
     found = _found(destination)
     _retry(request, found.pairs, target=found.row.destination)
     return redirect("monitor:delivery-status-details", destination)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Privilege.RETRY_DELIVERY)
+def delete_held(request: ConsoleRequest, destination: str) -> HttpResponse:
+    found = _found(destination)
+    url = reverse("monitor:delivery-status-details", args=[destination])
+    count = found.row.held_messages
+    if not count:
+        return redirect(url)
+    if request.method == "POST":
+        _delete_held(request, destination)
+        return redirect(url)
+    question = ngettext(
+        "Delete the held message for “%(destination)s”?", "Delete %(n)s held messages for “%(destination)s”?", count
+    )
+    context = {
+        "title": _("Delete Held Messages"),
+        "question": question % {"n": count, "destination": destination},
+        "notes": [_("They are not sent again, and their senders are not told.")],
+        "action": _("Delete"),
+        "cancel_url": url,
+    }
+    return render(request, "includes/confirm.html", context)
+
+
+def _delete_held(request: ConsoleRequest, destination: str) -> None:
+    with transaction.atomic():
+        ids, now = status.held_ids(destination), timezone.now()
+        count = sum(delete(ids[at : at + DELETED_AT_ONCE], now=now) for at in range(0, len(ids), DELETED_AT_ONCE))
+        record(Act.DELETE_MESSAGES, by=request.user, target=destination, size=count)
+    words = ngettext("%(n)s held message was deleted.", "%(n)s held messages were deleted.", count)
+    messages.success(request, words % {"n": count})
 
 
 def _retry(request: ConsoleRequest, pairs: Iterable[Destination] | None, *, target: str = "") -> None:

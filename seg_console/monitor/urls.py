@@ -13,6 +13,11 @@ urlpatterns = [
     path("delivery-status/retry/", delivery.retry_all, name="delivery-status-retry-all"),
     path("delivery-status/destination/<str:destination>/", delivery.details, name="delivery-status-details"),
     path("delivery-status/destination/<str:destination>/retry/", delivery.retry_one, name="delivery-status-retry"),
+    path(
+        "delivery-status/destination/<str:destination>/delete-held/",
+        delivery.delete_held,
+        name="delivery-status-delete-held",
+    ),
     path("message-tracking/", tracking.search, name="message-tracking"),
     path("message-tracking/export/", tracking.export, name="message-tracking-export"),
     path("message-tracking/<int:mid>/", tracking.details, name="message-tracking-details"),

@@ -46,6 +46,7 @@ ACTS: dict[str, Act] = {
     "configuration:reset": Act.RESET,
     "configuration:roll-back": Act.ROLL_BACK,
     "configuration:edit-general-settings": Act.SUBMIT,
+    "monitor:delivery-status-delete-held": Act.DELETE_MESSAGES,
     "monitor:delivery-status-retry": Act.RETRY_DELIVERY,
     "monitor:delivery-status-retry-all": Act.RETRY_DELIVERY,
     "address-lists:add": Act.SUBMIT,

@@ -44,7 +44,7 @@ POLICY = {
 # pending changes, and the page's own.
 QUERIES = {
     "monitor:overview": 8,
-    "monitor:delivery-status": 6,
+    "monitor:delivery-status": 7,
     "monitor:message-tracking": 5,
     "policies:list": 15,
     "address-lists:list": 10,
@@ -53,8 +53,8 @@ QUERIES = {
     "certificates:list": 10,
     "host-access:list": 8,
     "recipient-access:list": 9,
-    "services:overview": 10,
-    "tdc:settings": 10,
+    "services:overview": 12,
+    "tdc:settings": 11,
     "trace:run": 5,
     "destination-controls:list": 10,
     "smtp-routes:list": 8,

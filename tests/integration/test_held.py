@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from seg_console.delivery import hold, queue, settle
+from seg_console.delivery import hold, queue, settle, status
 from seg_console.delivery.delete import delete
 from seg_console.delivery.hosts import News
 from seg_console.delivery.kinds import Claimed, Destination
@@ -346,6 +346,19 @@ def test_what_is_held_can_be_deleted_and_its_message_is_finished() -> None:
     assert state_of(mid)[0] == "deleted"
     assert (Message.objects.get(mid=mid).state, Message.objects.get(mid=mid).outstanding) == ("deleted", 0)
     assert counters(ORDINARY) == {"deleted": 1}
+
+
+def test_the_status_counts_what_is_held_with_its_reason() -> None:
+    held()
+    held()
+    accept()
+    (row,) = [each for each in status.destinations(timezone.now()) if each.destination == "corp.example"]
+    assert (row.held_messages, row.active_recipients) == (2, 3)
+    found = status.details("corp.example")
+    assert found is not None
+    assert found.held == (status.HeldMessages("outcome could not be stored: ValueError", 2),)
+    assert found.row.held_messages == 2
+    assert (found.attempted_recipients, found.unattempted_recipients) == (2, 1)
 
 
 def held() -> int:

@@ -18,6 +18,7 @@ from redis import Redis
 
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
+from seg_console.audit.models import Act, Entry
 from seg_console.config import running
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.models import MailCounter, Message, Recipient, TrackingEvent
@@ -234,8 +235,8 @@ def test_the_status_takes_a_fixed_number_of_queries(
     for number in range(40):
         host(f"d{number}.example")
         waiting(message(101 + number), f"d{number}.example")
-    # Session, user, waiting recipients, hosts, pending set; the session's renewal.
-    with django_assert_num_queries(6):
+    # Session, user, waiting recipients, what is held, hosts, pending set; the session's renewal.
+    with django_assert_num_queries(7):
         client.get(reverse("monitor:delivery-status"))
 
 
@@ -295,6 +296,53 @@ def test_retry_all_makes_everything_due_now_and_needs_a_role_that_may(client: Cl
     client.post(url)
     row.refresh_from_db()
     assert row.due_at <= timezone.now()
+
+
+def held(mid: int, domain: str) -> Delivery:
+    row = waiting(message(mid), domain, attempt=1)
+    row.state, row.last_text = Delivery.State.HELD, "outcome could not be stored: DataError"
+    row.save()
+    return row
+
+
+def test_what_is_held_is_counted_and_explained(client: Client) -> None:
+    host("a.example")
+    held(101, "a.example")
+    held(102, "a.example")
+    assert "2 held" in client.get(reverse("monitor:delivery-status")).content.decode()
+    content = client.get(reverse("monitor:delivery-status-details", args=["a.example"])).content.decode()
+    assert "outcome could not be stored: DataError" in content
+    assert "Retry Delivery sends them again" in content
+    url = reverse("monitor:delivery-status-delete-held", args=["a.example"])
+    assert f'href="{url}"' in content
+    guest = signed_in(person(Role.GUEST))
+    assert url not in guest.get(reverse("monitor:delivery-status-details", args=["a.example"])).content.decode()
+    assert guest.post(url).status_code == 403
+
+
+def test_a_retry_sends_what_is_held_again(client: Client) -> None:
+    host("a.example")
+    row = held(101, "a.example")
+    client.post(reverse("monitor:delivery-status-retry", args=["a.example"]))
+    row.refresh_from_db()
+    assert (row.state, row.attempt) == ("queued", 1)
+    assert row.due_at <= timezone.now()
+
+
+def test_what_is_held_is_deleted_after_a_question_and_nothing_else(client: Client) -> None:
+    host("a.example")
+    row, other = held(101, "a.example"), waiting(message(102), "a.example")
+    Message.objects.update(outstanding=1)
+    url = reverse("monitor:delivery-status-delete-held", args=["a.example"])
+    assert "Delete the held message for “a.example”?" in client.get(url).content.decode()
+    response = client.post(url, follow=True)
+    assert "1 held message was deleted." in response.content.decode()
+    row.refresh_from_db()
+    other.refresh_from_db()
+    assert (row.state, other.state) == ("deleted", "queued")
+    entry = Entry.objects.get(act=Act.DELETE_MESSAGES)
+    assert (entry.target, entry.size) == ("a.example", 1)
+    assert client.get(url).status_code == 302
 
 
 # Message Tracking
