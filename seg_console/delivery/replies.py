@@ -200,8 +200,9 @@ class Replies(SMTPProtocol):
         super().connection_lost(exc)
 
     def _watch_writing(self) -> None:
-        """Have `drained` wait for the last octet, not for most of them."""
-        cast(asyncio.WriteTransport, self.transport).set_write_buffer_limits(high=0)
+        """Have `drained` wait for the last octet, not for most of them. Not a limit of 0: with that a transport for TLS
+        tells that it is full when it is empty, and never tells that it is not."""
+        cast(asyncio.WriteTransport, self.transport).set_write_buffer_limits(high=1, low=0)
 
     def _fail(self, error: Exception) -> None:
         """Replies that arrived before are still read; after them comes the error."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from seg_console.delivery.drain import new_event_loop
 from seg_console.delivery.kinds import Conversion, Timeouts
 from seg_console.delivery.outcome import Failure, Outcome, Stage
 from seg_console.delivery.session import (
@@ -314,6 +315,28 @@ def test_a_server_that_takes_nothing_of_the_content_has_not_got_the_message() ->
         "connection timed out",
     )
     assert not usable
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, new_event_loop])
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_content_that_went_out_whole_over_tls_is_known_to_have(
+    loop: Callable[[], asyncio.AbstractEventLoop], size: int, tmp_path: Path
+) -> None:
+    async def talk(port: int) -> Sent:
+        session = await dial(
+            Address("127.0.0.1", port, "remote.test"),
+            hostname="gw1.corp.example",
+            tls=trusting(TlsMode.REQUIRED_VERIFY),
+            server_name="remote.test",
+            timeouts=replace(Timeouts(), block_s=30.0, dot_s=0.3),
+        )
+        return await session.send(envelope(b"x" * size))
+
+    with smtp_remote({"CONTENT": Action.HANG}, tls=authority().server(tmp_path, "remote.test")) as remote:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            sent = runner.run(talk(remote.port))
+        assert remote.counts["CONTENT"] == 1
+    assert (sent.outcomes[0].failure, sent.outcomes[0].stage) == (Failure.UNKNOWN, Stage.CONTENT)
 
 
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])

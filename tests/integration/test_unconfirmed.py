@@ -172,7 +172,7 @@ def test_ordinary_mail_that_ends_so_is_bounced_and_reported_as_before() -> None:
 def send_unanswered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first attempt whose content arrives and whose final dot is never answered; its retry waits."""
     with monkeypatch.context() as short:
-        short.setattr(ConnectorKind, "timeouts", replace(ConnectorKind.timeouts, content_s=0.3))
+        short.setattr(ConnectorKind, "timeouts", replace(ConnectorKind.timeouts, dot_s=0.3))
         with smtp_remote({"CONTENT": Action.HANG}, tls=authority().server(folder, "intake.example")) as remote:
             intake_at(remote.port)
             accept(intake=INTAKE, original=False)
