@@ -29,6 +29,12 @@ def test_every_kind_of_event_has_a_sample_and_a_line() -> None:
     assert all(texts for _, texts in SAMPLES)
 
 
+def test_a_row_from_before_transactions_were_kept_names_its_own_recipients() -> None:
+    data = {name: value for name, value in BOUNCED.data().items() if name != "transaction"}
+    event = events.from_row(kind="bounced", mid=BOUNCED.mid, at=AT, data=data)
+    assert lines(event, UTC)[0] == "Delivery start DCID 4566149 MID 14501404 to RID [0]"
+
+
 def test_a_message_without_message_id_or_subject_has_no_such_line() -> None:
     event = with_changes(RECEIVED, message_id=None, subject=None)
     assert lines(event, UTC) == [
