@@ -28,7 +28,7 @@ from seg_console.delivery.allowance import Allowance
 from seg_console.delivery.kinds import Claimed, Destination, IpPreference, Terms, kind
 from seg_console.delivery.lane import LOOK_S, Lane
 from seg_console.delivery.nexthop import NextHop, Resolver
-from seg_console.delivery.nudge import FLAG_S, Noticeboard, nudge
+from seg_console.delivery.nudge import FLAG_S, Board, Noticeboard, nudge
 from seg_console.delivery.queue import Demand, Turn
 from seg_console.delivery.rules import RetryRules
 from seg_console.delivery.running import DnsLookup, dns, routes
@@ -66,21 +66,23 @@ LONGEST_GATHER_S: Final = 0.02
 GATHER_SHARE: Final = 0.8
 
 
-def run_drain(queue_name: str, *, stopping: Callable[[], bool] = lambda: False) -> None:
+def run_drain(queue_name: str, *, stopping: Callable[[], bool] = lambda: False, board: Board | None = None) -> None:
     """Work on what is announced for a Celery queue until nothing is left, or until it is time to give way.
 
-    `stopping` is polled; once true, messages in hand end and everything else is released. Raises DatabaseError when
-    the database stays away; leases then free what was held.
+    `stopping` is polled; once true, messages in hand end and everything else is released. `board` as in Drain. Raises
+    DatabaseError when the database stays away; leases then free what was held.
     """
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(Drain(queue_name, stopping=stopping).run())
+        runner.run(Drain(queue_name, stopping=stopping, board=board).run())
 
 
 class Drain:
-    """One run. Use it once."""
+    """One run. Use it once. `board`: what it takes its work from and closes at the end; None for the one in Redis."""
 
-    def __init__(self, queue_name: str, *, stopping: Callable[[], bool] = lambda: False) -> None:
-        self._queue = queue_name
+    def __init__(
+        self, queue_name: str, *, stopping: Callable[[], bool] = lambda: False, board: Board | None = None
+    ) -> None:
+        self._board = board or Noticeboard(queue_name)
         self._stopping = stopping
         self._told_to_stop = False
         self._lanes: dict[Destination, tuple[Lane, asyncio.Task[None], float]] = {}
@@ -111,7 +113,6 @@ class Drain:
         self._started = self._loop.time()
         self._slots = Slots()
         self._allowance = Allowance()
-        self._board = Noticeboard(self._queue)
         restore = self._catch_sigterm()
         try:
             yield

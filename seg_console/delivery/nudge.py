@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache, partial
-from typing import Final
+from typing import Final, Protocol
 
 from celery import Celery
 from django.conf import settings
@@ -64,8 +64,23 @@ def _announce(redis: Redis, destinations: list[Destination]) -> list[str]:
     return sorted({kind(each.kind).queue for each in fresh})
 
 
+class Board(Protocol):
+    """Where a drain learns what to work on. No method raises."""
+
+    async def take(self, most: int) -> list[Destination]:
+        """At most `most` destinations that wait for a worker; nobody else gets them meanwhile."""
+
+    async def keep(self, destinations: Iterable[Destination], *, seconds: int = FLAG_S) -> None:
+        """Say that these are being worked on, or rest, for that long."""
+
+    async def clear(self, destinations: Iterable[Destination]) -> None:
+        """These are worked on no longer. Look at the database once more after this."""
+
+    async def close(self) -> None: ...
+
+
 class Noticeboard:
-    """The drain's side: take what is announced, keep the flags of what is worked on, clear them at the end.
+    """The board in Redis: take what is announced, keep the flags of what is worked on, clear them at the end.
 
     Without Redis nothing is announced and nothing need be cleared.
     """
