@@ -10,11 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from redis.exceptions import RedisError
-
-from seg_console.delivery.broker import Breaker, async_client
+from seg_console.delivery.broker import Hint
 from seg_console.delivery.kinds import Claimed, Destination, RecipientRate
 
 # A message with more recipients than a whole window holds goes into an untouched one, and takes of the next ones too.
@@ -77,10 +76,9 @@ class Allowance:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._redis = async_client()
-        self._take = self._redis.register_script(_TAKE)
-        self._give_back = self._redis.register_script(_GIVE_BACK)
-        self._breaker = Breaker()
+        self._hint = Hint()
+        self._take = self._hint.redis.register_script(_TAKE)
+        self._give_back = self._hint.redis.register_script(_GIVE_BACK)
         self._taken: dict[int, _Taken] = {}
 
     async def left(self, destination: Destination, rate: RecipientRate) -> Grant:
@@ -93,18 +91,18 @@ class Allowance:
         window = int(now // rate.period_s)
         waits_s = (window + 1) * rate.period_s - now
         wanted = [len(each.recipients) for each in claims]
-        if self._breaker.open:
+        question = partial(self._granted, _prefix(destination, rate), window, rate, wanted)
+        answer = await self._hint.ask(question, None)
+        if answer is None:
             return Grant(len(wanted), rate.recipients, waits_s)
-        try:
-            keys = [_prefix(destination, rate)]
-            found = await self._take(keys=keys, args=[window, rate.recipients, rate.period_s, *wanted])
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
-            return Grant(len(wanted), rate.recipients, waits_s)
-        granted, recipients = (int(number) for number in found)
+        granted, recipients = answer
         for claimed in claims[:granted]:
             self._taken[claimed.id] = _Taken(destination, rate, window, len(claimed.recipients))
         return Grant(granted, recipients, waits_s)
+
+    async def _granted(self, prefix: str, window: int, rate: RecipientRate, wanted: Sequence[int]) -> tuple[int, int]:
+        granted, recipients = await self._take(keys=[prefix], args=[window, rate.recipients, rate.period_s, *wanted])
+        return int(granted), int(recipients)
 
     async def settle(self, sent: Iterable[int], unsent: Iterable[int]) -> None:
         """Forget what went out, and give back what did not; ids of deliveries, those without a limit among them."""
@@ -115,17 +113,15 @@ class Allowance:
             taken = self._taken.pop(key, None)
             if taken:
                 back.setdefault((taken.destination, taken.rate, taken.window), []).append(taken.recipients)
-        if self._breaker.open:
-            return
-        try:
-            for (destination, rate, window), counts in back.items():
-                await self._give_back(keys=[_prefix(destination, rate)], args=[window, rate.recipients, *counts])
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
+        for (destination, rate, window), counts in back.items():
+            question = partial(
+                self._give_back, keys=[_prefix(destination, rate)], args=[window, rate.recipients, *counts]
+            )
+            await self._hint.ask(question, None)
 
     async def close(self) -> None:
         """What was broken off in the middle counts as sent: nobody knows."""
-        await self._redis.connection_pool.disconnect()
+        await self._hint.close()
 
 
 def _prefix(destination: Destination, rate: RecipientRate) -> str:

@@ -13,11 +13,9 @@ from typing import Final, Protocol
 from celery import Celery
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import RedisError
 
-from seg_console.delivery.broker import TIMEOUT_S, Breaker, async_client, client
+from seg_console.delivery.broker import TIMEOUT_S, Breaker, Hint, client
 from seg_console.delivery.kinds import Destination, kind
 
 DRAIN: Final = "seg_console.delivery.tasks.drain"
@@ -40,13 +38,12 @@ def nudge(destinations: Iterable[Destination]) -> None:
 
 
 def _wake(destinations: frozenset[Destination]) -> None:
-    if _breaker.open:
-        return
-    try:
-        for queue in _announce(_redis(), sorted(destinations)):
-            _publisher().send_task(DRAIN, args=(queue,), queue=queue, retry=False, expires=EXPIRES_S)
-    except (RedisError, OperationalError, OSError) as error:
-        _breaker.failed(error)
+    _breaker.ask(partial(_send, sorted(destinations)), None)
+
+
+def _send(destinations: list[Destination]) -> None:
+    for queue in _announce(_redis(), destinations):
+        _publisher().send_task(DRAIN, args=(queue,), queue=queue, retry=False, expires=EXPIRES_S)
 
 
 def _announce(redis: Redis, destinations: list[Destination]) -> list[str]:
@@ -87,46 +84,34 @@ class Noticeboard:
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
-        self._redis = async_client()
-        self._breaker = Breaker()
+        self._hint = Hint()
 
     async def take(self, most: int) -> list[Destination]:
         """Destinations that wait for a worker; nobody else gets them."""
-        if self._breaker.open or most < 1:
-            return []
-        try:
-            found = await self._redis.lpop(_list(self._queue), most)
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
-            return []
+        return await self._hint.ask(partial(self._take, most), []) if most > 0 else []
+
+    async def _take(self, most: int) -> list[Destination]:
+        found = await self._hint.redis.lpop(_list(self._queue), most)
         if not isinstance(found, list):
             return []
         return [Destination(*_text(each).split("\0", 1)) for each in dict.fromkeys(found)]
 
     async def keep(self, destinations: Iterable[Destination], *, seconds: int = FLAG_S) -> None:
         """Say that these are being worked on."""
-        await self._each("set", destinations, seconds)
+        pipeline = self._hint.redis.pipeline(transaction=False)
+        for destination in destinations:
+            pipeline.set(_flag(destination), 1, ex=seconds)
+        await self._hint.ask(pipeline.execute, [])
 
     async def clear(self, destinations: Iterable[Destination]) -> None:
         """Let the next new delivery wake a worker again. Look at the database once more after this."""
-        await self._each("delete", destinations, 0)
+        pipeline = self._hint.redis.pipeline(transaction=False)
+        for destination in destinations:
+            pipeline.delete(_flag(destination))
+        await self._hint.ask(pipeline.execute, [])
 
     async def close(self) -> None:
-        await self._redis.connection_pool.disconnect()
-
-    async def _each(self, command: str, destinations: Iterable[Destination], seconds: int) -> None:
-        if self._breaker.open:
-            return
-        pipeline = self._redis.pipeline(transaction=False)
-        for destination in destinations:
-            if command == "set":
-                pipeline.set(_flag(destination), 1, ex=seconds)
-            else:
-                pipeline.delete(_flag(destination))
-        try:
-            await pipeline.execute()
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
+        await self._hint.close()
 
 
 def _text(value: object) -> str:

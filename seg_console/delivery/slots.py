@@ -7,11 +7,10 @@ import itertools
 import os
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
-from redis.exceptions import RedisError
-
-from seg_console.delivery.broker import Breaker, async_client, client
+from seg_console.delivery.broker import Breaker, Hint, client
 from seg_console.delivery.kinds import Destination
 
 # A process that dies keeps its slots for no longer than this; one that lives renews them.
@@ -36,29 +35,22 @@ class Slots:
     """The slots that one drain holds. Used in one event loop."""
 
     def __init__(self) -> None:
-        self._redis = async_client()
-        self._take = self._redis.register_script(_TAKE)
-        self._breaker = Breaker()
+        self._hint = Hint()
+        self._take = self._hint.redis.register_script(_TAKE)
         self._held: dict[Destination, list[str]] = {}
         self._names = (f"{os.getpid()}.{time.monotonic_ns()}.{number}" for number in itertools.count())
 
     async def take(self, destination: Destination, wanted: int, *, most: int) -> int:
         """Ask for `wanted` more connections where all processes together may have `most`. Returns how many."""
         names = list(itertools.islice(self._names, wanted))
-        granted = await self._granted(destination, names, most)
+        granted = await self._hint.ask(partial(self._granted, destination, names, most), len(names))
         if granted:
             self._held.setdefault(destination, []).extend(names[:granted])
         return granted
 
     async def _granted(self, destination: Destination, names: list[str], most: int) -> int:
-        if self._breaker.open:
-            return len(names)
         now = time.time()
-        try:
-            granted = await self._take(keys=[_key(destination)], args=[now, now + LEASE_S, most, *names])
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
-            return len(names)
+        granted = await self._take(keys=[_key(destination)], args=[now, now + LEASE_S, most, *names])
         return int(str(granted))
 
     async def give_back(self, destination: Destination, count: int) -> None:
@@ -67,31 +59,22 @@ class Slots:
         names = [held.pop() for _ in range(min(count, len(held)))]
         if not held:
             self._held.pop(destination, None)
-        if not names or self._breaker.open:
-            return
-        try:
-            await self._redis.zrem(_key(destination), *names)
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
+        if names:
+            await self._hint.ask(partial(self._hint.redis.zrem, _key(destination), *names), 0)
 
     async def renew(self) -> None:
         """Put off the end of everything held."""
-        if not self._held or self._breaker.open:
-            return
         until = time.time() + LEASE_S
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline = self._hint.redis.pipeline(transaction=False)
         for destination, names in self._held.items():
             pipeline.zadd(_key(destination), dict.fromkeys(names, until))
-        try:
-            await pipeline.execute()
-        except (RedisError, OSError) as error:
-            self._breaker.failed(error)
+        await self._hint.ask(pipeline.execute, [])
 
     async def close(self) -> None:
         """Give everything back."""
         for destination, names in list(self._held.items()):
             await self.give_back(destination, len(names))
-        await self._redis.connection_pool.disconnect()
+        await self._hint.close()
 
 
 _reading = Breaker()
@@ -100,18 +83,16 @@ _reading = Breaker()
 def connections_out(destinations: Iterable[Destination]) -> dict[Destination, int]:
     """Connections open now to each destination, over all processes; zero where Redis cannot tell."""
     wanted = list(dict.fromkeys(destinations))
-    counts = dict.fromkeys(wanted, 0)
-    if not wanted or _reading.open:
-        return counts
-    try:
-        with client() as redis:
-            pipeline = redis.pipeline(transaction=False)
-            for destination in wanted:
-                pipeline.zcount(_key(destination), time.time(), "+inf")
-            counts.update(zip(wanted, map(int, pipeline.execute()), strict=True))
-    except (RedisError, OSError) as error:
-        _reading.failed(error)
-    return counts
+    unknown = dict.fromkeys(wanted, 0)
+    return _reading.ask(partial(_counted, wanted), unknown) if wanted else unknown
+
+
+def _counted(destinations: list[Destination]) -> dict[Destination, int]:
+    with client() as redis:
+        pipeline = redis.pipeline(transaction=False)
+        for destination in destinations:
+            pipeline.zcount(_key(destination), time.time(), "+inf")
+        return dict(zip(destinations, map(int, pipeline.execute()), strict=True))
 
 
 def _key(destination: Destination) -> str:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from redis import Redis
@@ -45,25 +46,23 @@ def this_process() -> str:
 
 def tell(name: str, where: Whereabouts) -> None:
     """Say where the process `name` listens. Never raises; blocks for twice broker.TIMEOUT_S at most."""
-    if _breaker.open:
-        return
-    try:
-        with client() as redis:
-            redis.hset(_KEY, name, json.dumps(asdict(where) | {"at": where.at.timestamp()}))
-            _forget_old(redis, where.at)
-    except (RedisError, OSError) as error:
-        _breaker.failed(error)
+    _breaker.ask(partial(_tell, name, where), None)
+
+
+def _tell(name: str, where: Whereabouts) -> None:
+    with client() as redis:
+        redis.hset(_KEY, name, json.dumps(asdict(where) | {"at": where.at.timestamp()}))
+        _forget_old(redis, where.at)
 
 
 def leave(name: str) -> None:
     """The process `name` ends. Never raises."""
-    if _breaker.open:
-        return
-    try:
-        with client() as redis:
-            redis.hdel(_KEY, name)
-    except (RedisError, OSError) as error:
-        _breaker.failed(error)
+    _breaker.ask(partial(_leave, name), None)
+
+
+def _leave(name: str) -> None:
+    with client() as redis:
+        redis.hdel(_KEY, name)
 
 
 def told() -> list[Whereabouts]:
