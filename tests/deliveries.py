@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from django.utils import timezone
 
 from seg_console.config import document, pending, running
 from seg_console.delivery import queue
-from seg_console.delivery.drain import Drain, new_event_loop
+from seg_console.delivery.drain import Drain, run_to_the_end
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.delivery.ordinary import specs_for
@@ -91,8 +90,7 @@ def accept(
 def drain(*destinations: Destination, name: str = "delivery") -> None:
     """Run one drain over these destinations (all that have work, by default) until it ends by itself."""
     chosen: Iterable[Destination] = destinations or queue.due(timezone.now())
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(Drain(name).run(chosen))
+    run_to_the_end(Drain(name), chosen)
 
 
 def make_due(by: timedelta = timedelta(hours=1)) -> None:

@@ -22,9 +22,10 @@ from typing import Final, Protocol
 
 from django.utils import timezone
 
+from seg_console.delivery import cancelling
 from seg_console.delivery.connections import Limits, Load, plan
 from seg_console.delivery.hosts import News
-from seg_console.delivery.kinds import Claimed, DeliveryKind, Destination, IpPreference, Terms
+from seg_console.delivery.kinds import Claimed, DeliveryKind, Destination, IpPreference, Terms, Timeouts
 from seg_console.delivery.nexthop import LookupFailed, NextHop
 from seg_console.delivery.outcome import Failure, Outcome, Stage, expired, told, too_many_recipients
 from seg_console.delivery.rules import RetryRules, is_final
@@ -59,6 +60,15 @@ MOST_BACKLOG: Final = 100_000
 # A connection that is so old takes no further message: a server that answers a character a second would keep it for
 # hours, under the configuration of long ago.
 LONGEST_CONNECTION_S: Final = 900.0
+
+
+# Beyond what connections may wait for: storing an outcome, looking a name up.
+MARGIN_S: Final = 120.0
+
+
+def longest_wait(timeouts: Timeouts) -> float:
+    """Seconds within which a lane that is told to end has ended, whatever its host does."""
+    return timeouts.longest_s + MARGIN_S
 
 
 class Office(Protocol):
@@ -226,26 +236,20 @@ class Lane:
         self._giving_way = True
         self._wake.set()
 
-    def cancel(self) -> None:
-        """Break off: leases of what is in hand run out, and the rows are queued again."""
-        for task in self._tasks:
-            task.cancel()
-
     async def run(self) -> None:
-        """Work until there is nothing to do; connections are closed then. Cancelling breaks off."""
+        """Work until there is nothing to do; connections are closed then. Cancelling breaks off: leases of what is in
+        hand run out, and the rows are queued again."""
         try:
             while not self._finished():
+                cancelling.check()
                 self._wake.clear()
                 await self._adjust()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await self._wake.wait()
                 self._office.need_work()
-            self.wind_up()
-        except BaseException:
-            self.cancel()
-            raise
         finally:
+            self.wind_up()
             await self._end()
 
     # --- planning ---
@@ -339,11 +343,20 @@ class Lane:
             self._office.release(self._ready.popleft())
 
     async def _end(self) -> None:
-        for task in list(self._spare):
-            task.cancel()
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
-        self._release_ready()
+        """Wait for the connections, or break them off. How long they may take is the drain's to say."""
+        try:
+            while self._tasks and not cancelling.told():
+                for task in self._spare:
+                    task.cancel()
+                await asyncio.wait(set(self._tasks), timeout=LOOK_S)
+        finally:
+            try:
+                await cancelling.ended(self._tasks)
+            finally:
+                self._release_ready()
+                await self._give_slots()
+
+    async def _give_slots(self) -> None:
         if self._slots:
             await self._office.give_slots(self.destination, self._slots)
             self._slots = 0
@@ -360,9 +373,8 @@ class Lane:
             finally:
                 await self._hang_up(session, dcid)
         except Exception:
-            # A fault of ours: whatever was in hand is freed when its lease is over.
             logger.exception("connection failed", extra={"action": "connection_failed"})
-            self._fault()
+            self._fault(pilot)
         finally:
             self._open -= 1
             self._wake.set()
@@ -373,21 +385,26 @@ class Lane:
         self._closing += 1
         self._wake.set()
         try:
-            session.abort() if self._cancelling() else await session.close()
+            session.abort() if cancelling.told() else await session.close()
         finally:
             self._closing -= 1
             if dcid:
                 self._office.note(events.DeliveryConnectionClosed(at=timezone.now(), dcid=dcid))
 
-    @staticmethod
-    def _cancelling() -> bool:
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
+    def _fault(self, pilot: Claimed | None) -> None:
+        """A fault of ours concerns the message of that connection, which is freed when its lease is over. Only when one
+        follows the other, nothing more is tried."""
+        if pilot is not None:
+            self._drop(pilot)
+        self._broken += 1
+        if self._broken >= MOST_BROKEN:
+            self._down = True
+            self._release_ready()
+            self._close_idle(len(self._idle))
 
-    def _fault(self) -> None:
-        self._down = True
-        self._in_hand.clear()
-        self._release_ready()
+    def _drop(self, claimed: Claimed) -> None:
+        if self._in_hand.get(claimed.id) is claimed:
+            del self._in_hand[claimed.id]
 
     async def _dial(self, pilot: Claimed | None) -> tuple[Conversation | None, int]:
         try:
@@ -498,12 +515,16 @@ class Lane:
         clock = asyncio.get_running_loop().time
         ends_at = clock() + LONGEST_CONNECTION_S
         for _ in range(self.terms.limits.messages_per_connection):
-            if not session.usable or clock() > ends_at:
+            if not session.usable or clock() > ends_at or cancelling.told():
                 break
             claimed = claimed or await self._next()
             if claimed is None:
                 return
-            claimed = await self._transact(session, dcid, claimed)
+            try:
+                claimed = await self._transact(session, dcid, claimed)
+            except Exception:
+                self._drop(claimed)
+                raise
         if claimed is not None:
             self._put_back(claimed)
 

@@ -14,14 +14,13 @@ from seg_console.delivery.drain import run_drain
 from seg_console.delivery.ordinary import OrdinaryKind
 from seg_console.mail import retention
 
-# Far beyond what a drain takes (drain.RUN_S, and the longest transaction it may wait for): against a hang of ours.
-DRAIN_LIMIT_S = 3600
 KEEP_ENDED = timedelta(days=3)
 
 
-@shared_task(name="seg_console.delivery.tasks.drain", ignore_result=True, time_limit=DRAIN_LIMIT_S)
+@shared_task(name="seg_console.delivery.tasks.drain", ignore_result=True)
 def drain(queue_name: str) -> None:
-    """Deliver what is announced for this queue."""
+    """Deliver what is announced for this queue. No limit of time: slow hosts may keep a drain, which goes on taking
+    work, and against a hang of ours it has its own watchdog."""
     run_drain(queue_name, stopping=stopping.asked)
 
 
