@@ -12,6 +12,7 @@ from typing import Final
 
 from aiosmtplib.errors import SMTPException, SMTPReadTimeoutError
 
+from seg_console.delivery import cancelling
 from seg_console.delivery.kinds import Terms, Timeouts
 from seg_console.delivery.nexthop import LookupFailed, Resolver, Routes
 from seg_console.delivery.outcome import Failure, Outcome, Stage
@@ -74,11 +75,13 @@ class Rehearsal:
 
     async def run(self, resolver: Resolver, routes: Routes) -> None:
         """To the end or to the first step that fails, WHOLE_S at most: each wait is as long as a message's own."""
-        try:
-            async with asyncio.timeout(WHOLE_S):
-                await self._run(resolver, routes)
-        except TimeoutError:
-            self._done(self._next, "", ok=False, ran_out=True)
+        running = asyncio.create_task(self._run(resolver, routes))
+        await asyncio.wait({running}, timeout=WHOLE_S)
+        if running.done():
+            running.result()
+            return
+        await cancelling.ended([running])
+        self._done(self._next, "", ok=False, ran_out=True)
 
     async def _run(self, resolver: Resolver, routes: Routes) -> None:
         try:
@@ -146,7 +149,7 @@ class Rehearsal:
         except (SMTPException, OSError) as error:
             self._done(self._next, str(error) or type(error).__name__, ok=False)
         finally:
-            await session.close()
+            session.abort() if cancelling.told() else await session.close()
         self._done(Step.QUIT, "")
 
     async def _refused_chain(self, address: Address) -> tuple[bytes, ...]:

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, cast
@@ -39,6 +40,7 @@ logger = logging.getLogger(__name__)
 TlsContext = ssl.SSLContext | Callable[[], ssl.SSLContext | None] | None
 """The context for STARTTLS, or what gives it for each handshake; None: STARTTLS is not offered."""
 BACKLOG: Final = 1024  # connections the kernel may hold for us
+DROP_S: Final = 5.0  # dropping takes a turn of the event loop; what has not ended then never does
 _WRITE_HIGH: Final = 65_536  # octets of replies not yet read by the client before we stop listening to it
 
 
@@ -630,19 +632,25 @@ class SmtpServer:
 
     async def shutdown(self, *, grace: float = 10.0) -> None:
         """Stop accepting, say 421 to idle clients, let messages in hand get their answer for up to `grace` seconds,
-        then drop what is left. When this returns every connection's `closed` has been called."""
+        then drop what is left. When this returns every connection's `closed` has been called, but for one that cannot
+        even be dropped: an error in the log, never waited for."""
         self.is_closing = True
         for door in self._doors:
             door.close()
         for connection in list(self._connections):
             connection.shutdown()
-        try:
-            async with asyncio.timeout(grace):
+        if await self._is_empty_within(grace):
+            return
+        for connection in [*self._connections, *self._refused]:
+            connection.abort()
+        if not await self._is_empty_within(DROP_S):
+            logger.error("connections could not be dropped", extra={"action": "listener_not_empty"})
+
+    async def _is_empty_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._empty.wait()
-        except TimeoutError:
-            for connection in [*self._connections, *self._refused]:
-                connection.abort()
-            await self._empty.wait()
+        return self._empty.is_set()
 
 
 async def bound(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:

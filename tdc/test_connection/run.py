@@ -5,7 +5,6 @@ The console asks and looks; a worker of the connector's queue does it, with the 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
@@ -26,6 +25,7 @@ from seg_console.config import running
 from seg_console.config.models import Configuration
 from seg_console.config.pending_set import running_of
 from seg_console.config.running import Running, supposing
+from seg_console.delivery import cancelling
 from seg_console.delivery.broker import TIMEOUT_S, client
 from seg_console.delivery.kinds import Claimed, Destination, kind
 from seg_console.delivery.nexthop import Resolver
@@ -200,7 +200,7 @@ def _try(writer: _Writer, configuration: Running) -> None:
     lookup = configuration.value(dns)
     resolver = Resolver(lookup.servers, timeout_s=lookup.timeout_s, hostname=settings.SEG_HOSTNAME)
     rehearsal = Rehearsal(plan, writer.told)
-    asyncio.run(rehearsal.run(resolver, configuration.value(routes)))
+    cancelling.run(rehearsal.run(resolver, configuration.value(routes)))
     writer.put(certificates=_certificates(rehearsal.chain, now))
 
 

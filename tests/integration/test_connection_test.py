@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ssl
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from email import message_from_bytes
 from pathlib import Path
@@ -21,8 +24,14 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending
+from seg_console.delivery import cancelling, rehearsal
+from seg_console.delivery.connections import Limits
+from seg_console.delivery.kinds import Terms, Timeouts
 from seg_console.delivery.models import Delivery
-from seg_console.delivery.tls import context_for
+from seg_console.delivery.nexthop import NextHop, Resolver
+from seg_console.delivery.rehearsal import Plan, Rehearsal, Step, Told
+from seg_console.delivery.session import Envelope
+from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
 from tdc.models import ConnectorSettings
 from tdc.test_connection import run
 from tests.certificates import der, in_document, made
@@ -271,6 +280,25 @@ def test_what_is_ours_among_the_answers_is_said_in_the_readers_language(
     assert f'<td class="mono">{discarded}</td>' in content
     assert f'<td class="mono">{late}</td>' in content
     assert '<td class="mono">Resolve</td>' in content
+
+
+def test_a_test_that_swallows_its_cancel_ends_in_time_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf(Resolver):
+        async def next_hop(self, *args: object) -> NextHop:
+            while True:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(3600)
+
+    monkeypatch.setattr(rehearsal, "WHOLE_S", 0.1)
+    told: list[Told] = []
+    terms = Terms(Limits(1, 1, 1), TlsDemand(TlsMode.NONE))
+    plan = Plan(
+        "intake.example", terms, Timeouts(), "gw.example", Envelope("", ("id@intake.example",), b"", False), False
+    )
+    cancelling.run(Rehearsal(plan, told.append).run(Deaf(), {}))
+    assert [(each.step, each.ok, each.ran_out) for each in told] == [(Step.RESOLVE, False, True)]
+    # Here and not in the middle of another test: asyncio logs what was abandoned.
+    gc.collect()
 
 
 def test_pending_settings_are_tested_before_they_are_live(sent: Sent, intake: Remote, user: User) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from seg_console.gateway import transport
 from seg_console.gateway.protocol import AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, Timeouts, bound
 from tests.smtp_dialogue import OPENING, new_session
@@ -604,6 +605,20 @@ async def test_shutdown_does_not_wait_for_ever() -> None:
         assert await client.hear_all() == ""
     assert [message.reason for message in handler.aborted_messages] == [AbortReason.SENDER]
     assert handler.endings == [(1, Ending.SHUTDOWN)]
+
+
+@on_each_loop
+async def test_shutdown_leaves_behind_what_cannot_even_be_dropped(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(RecordingHandler()) as server, greeted(server.port) as client:
+        await begin_message(client)
+        with monkeypatch.context() as deaf:
+            deaf.setattr(transport, "DROP_S", 0.05)
+            deaf.setattr(SmtpConnection, "abort", lambda connection: None)
+            await server.shutdown(grace=0.05)
+        assert server.connection_count == 1
+        assert "connections could not be dropped" in caplog.text
 
 
 # -- several processes

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
+from seg_console.delivery import cancelling
 from seg_console.gateway.certificate import listener_context
 from seg_console.gateway.follower import CannotListen, Follower
 from seg_console.gateway.listener import Identity, listen
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, host: str | None, port: int | None, **options: object) -> None:
         orders = Orders(of_environment(), host=host, port=port)
         try:
-            uvloop.run(self._serve(orders))
+            cancelling.run(self._serve(orders), loop_factory=uvloop.new_event_loop)
         except CannotListen as error:
             said = " ".join(f"Cannot listen on {each.committed}. {sentence(each)}" for each in error.troubles)
             change = "--host or --port" if orders.are_whole else "SEG_SMTP_HOST or SEG_SMTP_PORT"
