@@ -179,12 +179,14 @@ class Session:
     async def close(self) -> None:
         """QUIT, and wait for the server to close: what it counts as open is then what we count. A server that does
         neither is not waited for long."""
-        if self._line.is_connected:
-            with suppress(SMTPException, OSError):
-                async with asyncio.timeout(self._timeouts.close_s):
-                    self._line.send(b"QUIT\r\n")
-                    await self._line.ended()
-        self.abort()
+        try:
+            if self._line.is_connected:
+                with suppress(SMTPException, OSError):
+                    async with asyncio.timeout(self._timeouts.close_s):
+                        self._line.send(b"QUIT\r\n")
+                        await self._line.ended()
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """Close without a word."""

@@ -109,7 +109,7 @@ class _DeafConversation:
         self.address = address
         self.local_ip = local_ip
 
-    async def send(self, envelope: Envelope) -> Sent:
+    async def send(self, envelope: Envelope, *, until: float | None = None) -> Sent:
         await _deaf()
         raise AssertionError
 
@@ -364,8 +364,9 @@ def test_a_fault_with_one_message_keeps_none_of_the_others_back(good: Remote, mo
     monkeypatch.setattr(OrdinaryKind, "content", content_or_fault)
     run_to_the_end(Drain("delivery"), [GOOD])
     assert len(good.taken) == 9
-    assert _states(GOOD) == [("delivered", 1)] * 9 + [("delivering", 1)]
+    assert _states(GOOD) == [("delivered", 1)] * 9 + [("queued", 1)]
     assert _stored_once(mids)
+    assert Delivery.objects.get(message=faulty).last_text == "internal error: ValueError"
     assert HostStatus.objects.get(domain="corp.example").status == "up"
 
 

@@ -294,7 +294,7 @@ def test_a_lease_that_cannot_be_given_up_stops_no_other(
     failing_for(monkeypatch, settle, "record", bad, of_event)
     assert queue.leases_over(lease_ends()) == 2
     assert [state_of(mid)[0] for mid in (used_up, bad, again)] == ["bounced", "held", "queued"]
-    assert counters(TDC) == {"other_hard_bounced": 1}
+    assert counters(TDC) == {"other_hard_bounced": 1, "unconfirmed": 1}
     (error,) = errors(caplog)
     assert f"MID {bad} to 'intake.example': 1 x Outcome(failure=<Failure.UNKNOWN" in error
     assert queue.leases_over(timezone.now() + timedelta(hours=1)) == 0

@@ -147,11 +147,11 @@ def test_no_hint_raises_and_each_answers_as_without_redis() -> None:
         await allowance.close()
         return grant
 
+    assert slots.connections_out([ORDINARY]) == {ORDINARY: 0}
     assert cancelling.run(board()) == []
     assert cancelling.run(held()) == 3
     assert cancelling.run(taken()) == Grant(20, 10, 30.0)
     nudge([ORDINARY])
-    assert slots.connections_out([ORDINARY]) == {ORDINARY: 0}
     whereabouts.tell("a", Whereabouts(timezone.now(), Place("127.0.0.1", 25)))
     whereabouts.leave("a")
 
