@@ -118,10 +118,12 @@ def database(name: str, default_path: Path) -> dict[str, object]:
 
 
 def sqlite(path: Path) -> dict[str, object]:
-    """SQLite as several processes need it: a write-ahead log that survives a power cut, and writers that queue.
+    """SQLite as several processes need it: a write-ahead log that survives a power cut and keeps to a size, and writers
+    that queue.
 
     Immediate transactions take the write lock at BEGIN, where the busy time-out applies; a deferred one that has
-    already read cannot wait for it and would fail with "database is locked".
+    already read cannot wait for it and would fail with "database is locked". Debian's SQLite overwrites what is deleted
+    with zeros, which wrote every body twice more; FAST does it where it costs nothing.
     """
     return {
         "ENGINE": "django.db.backends.sqlite3",
@@ -132,6 +134,7 @@ def sqlite(path: Path) -> dict[str, object]:
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;"
                 "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456; PRAGMA wal_autocheckpoint=4000;"
+                "PRAGMA journal_size_limit=33554432; PRAGMA secure_delete=FAST;"
             ),
         },
     }

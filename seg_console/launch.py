@@ -29,6 +29,7 @@ from seg_console.gateway import whereabouts
 from seg_console.gateway.certificate import listener_context
 from seg_console.gateway.place import Place, of_environment
 from seg_console.gateway.running import listener_place
+from seg_console.mail import space
 from seg_console.preflight import (
     Port,
     PreflightError,
@@ -172,6 +173,7 @@ def _prepare_database() -> str:
     try:
         call_command("migrate", interactive=False, verbosity=0)
         passphrase = ensure_admin(environment.text("SEG_ADMIN_PASSPHRASE", ""))
+        space.prepare()
     except DatabaseError as error:
         reason = str(error).strip().splitlines()[0]
         raise PreflightError(f"The database cannot be used: {reason}. See DATABASE_URL.") from error

@@ -12,7 +12,7 @@ from seg_console.audit import retention as audit_retention
 from seg_console.delivery import heartbeat, queue, stopping
 from seg_console.delivery.drain import run_drain
 from seg_console.delivery.ordinary import OrdinaryKind
-from seg_console.mail import retention
+from seg_console.mail import retention, space
 
 KEEP_ENDED = timedelta(days=3)
 
@@ -34,10 +34,11 @@ def sweep() -> None:
 @shared_task(name="seg_console.delivery.tasks.housekeeping", ignore_result=True, time_limit=600)
 def housekeeping() -> None:
     """Remove what is no longer needed: bodies once all is sent, deliveries that ended days ago, old tracking,
-    entries of the audit log after a year, and sessions of the console whose time is over."""
+    entries of the audit log after a year, and sessions of the console whose time is over; and give its space back."""
     now = timezone.now()
     retention.drop_bodies()
     queue.forget(now - KEEP_ENDED)
     retention.drop_old(now)
     audit_retention.drop_old(now)
     sessions.tidy(now)
+    space.give_back()

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Length
 
 from seg_console.mail.models import Body, MailCounter, Message
 
 # Tracking answers questions about the last month; counters are small and kept for a year.
 TRACKING_DAYS = 30
 COUNTER_DAYS = 365
-# Rows of one transaction: a large one would hold up the writers on SQLite.
+# Rows of one transaction, and octets of bodies: a large one would hold up the writers on SQLite.
 BATCH = 500
+BATCH_BYTES = 32 * 1024 * 1024
 
 
 def drop_bodies(*, batches: int = 100) -> int:
     """Remove the bodies of messages of which nothing is left to do. Returns how many; bounded, call it again."""
-    return sum(_until_short(_drop_some_bodies, batches))
+    return sum(_until_none(_drop_some_bodies, batches))
 
 
 def drop_old(now: datetime, *, batches: int = 20) -> int:
@@ -27,12 +30,12 @@ def drop_old(now: datetime, *, batches: int = 20) -> int:
     messages; bounded, call it again."""
     MailCounter.objects.filter(hour__lt=now - timedelta(days=COUNTER_DAYS)).delete()
     limit = now - timedelta(days=TRACKING_DAYS)
-    return sum(_until_short(lambda: _drop_some_messages(limit), batches))
+    return sum(_until_none(lambda: _drop_some_messages(limit), batches))
 
 
-def _until_short(drop: Callable[[], int], batches: int) -> list[int]:
+def _until_none(drop: Callable[[], int], batches: int) -> list[int]:
     counts: list[int] = []
-    while len(counts) < batches and (not counts or counts[-1] == BATCH):
+    while len(counts) < batches and (not counts or counts[-1]):
         counts.append(drop())
     return counts
 
@@ -40,10 +43,20 @@ def _until_short(drop: Callable[[], int], batches: int) -> list[int]:
 def _drop_some_bodies() -> int:
     unfinished = Message.objects.filter(body=OuterRef("pk"), finished_at__isnull=True)
     with transaction.atomic():
-        done = list(Body.objects.filter(~Exists(unfinished)).order_by("pk").values_list("pk", flat=True)[:BATCH])
+        finished = Body.objects.filter(~Exists(unfinished)).order_by("pk")
+        done = first_of(list(finished.values_list("pk", Length("content"))[:BATCH]), BATCH_BYTES)
         Message.objects.filter(body__in=done).update(body=None)
-        Body.objects.filter(pk__in=done).delete()
+        # Their contents are not needed to delete them, and would all be read.
+        Body.objects.filter(pk__in=done).only("pk").delete()
     return len(done)
+
+
+def first_of(sizes: Sequence[tuple[int, int]], most: int) -> list[int]:
+    """The first keys whose sizes, (key, octets) each, are `most` octets together, at least one if there is any."""
+    totals = accumulate(size for _, size in sizes)
+    return [
+        key for place, ((key, _), total) in enumerate(zip(sizes, totals, strict=True)) if total <= most or not place
+    ]
 
 
 def _drop_some_messages(limit: datetime) -> int:

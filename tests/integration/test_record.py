@@ -187,6 +187,23 @@ def test_a_body_is_kept_while_any_part_of_its_message_is_unfinished() -> None:
     assert Message.objects.filter(body=None).count() == 2
 
 
+def test_large_bodies_go_a_few_at_a_time_and_all_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH_BYTES", 250)
+    for mid in range(1, 6):
+        message(mid=mid, body=Body.objects.create(mid=mid, content=bytes(100)), finished_at=AT)
+    assert retention.drop_bodies(batches=1) == 2
+    assert retention.drop_bodies() == 3
+    assert not Body.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([], []), ([(1, 900)], [1]), ([(1, 900), (2, 1)], [1]), ([(1, 50), (2, 50), (3, 1)], [1, 2])],
+)
+def test_a_batch_is_as_large_as_it_may_be_and_never_empty(sizes: list[tuple[int, int]], expected: list[int]) -> None:
+    assert retention.first_of(sizes, 100) == expected
+
+
 def test_housekeeping_drops_the_body_of_a_finished_message_and_keeps_its_tracking() -> None:
     message(body=Body.objects.create(mid=MID, content=b"x"), received_at=timezone.now(), finished_at=timezone.now())
     record([RECEIVED])

@@ -132,4 +132,6 @@ def test_sqlite_survives_a_power_cut_and_lets_writers_queue(tmp_path: Path) -> N
     connection.executescript(options["init_command"])
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert connection.execute("PRAGMA journal_size_limit").fetchone() == (32 * 1024 * 1024,)
+    assert connection.execute("PRAGMA secure_delete").fetchone() == (2,)  # FAST
     connection.close()
