@@ -29,12 +29,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def database_away(request: HttpRequest) -> HttpResponse:
     """503. Reading is tried again by the page itself; htmx gets the words alone and says them where messages stand."""
+    headers = {"Retry-After": str(RETRY_S), "Cache-Control": "no-store"}
     if request.headers.get("HX-Request"):
-        page = render_to_string("includes/database_away.html")
-    else:
-        reloads = request.method in {"GET", "HEAD"}
-        page = _without_database("errors/503.html", reloads=reloads, retry_seconds=RETRY_S)
-    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_S), "Cache-Control": "no-store"})
+        return HttpResponse(render_to_string("includes/database_away.html"), status=503, headers=headers)
+    reloads = request.method in {"GET", "HEAD"}
+    page = _without_database("errors/503.html", reloads=reloads, retry_seconds=RETRY_S)
+    return HttpResponse(page, status=503, headers=headers)
 
 
 def _without_database(template: str, **context: Any) -> str:
