@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -198,3 +201,18 @@ def test_everything_works_without_javascript(browser: Browser, live_server: Live
         page.get_by_text("Options").click()
         page.get_by_role("button", name="Log Out").click()
         expect(page.get_by_role("button", name="Login")).to_be_visible()
+
+
+def test_a_region_says_that_the_database_is_away_until_it_is_back(page: Page) -> None:
+    page.goto(reverse("monitor:delivery-status"))
+    shown = page.get_by_label("Items Displayed")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BaseDatabaseWrapper, "cursor", _refused)
+        shown.select_option("50")
+        expect(page.get_by_text("The database does not answer, so nothing was changed.")).to_be_visible()
+    shown.select_option("100")
+    expect(page.get_by_text("The database does not answer")).to_have_count(0)
+
+
+def _refused(*_: object) -> None:
+    raise OperationalError("connection refused")
