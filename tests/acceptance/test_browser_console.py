@@ -13,6 +13,7 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.config import document, pending
 from seg_console.delivery.models import HostStatus
+from seg_console.ui import errors
 from tests import sample_system, walk
 from tests.browser import BROWSER_MARKS, carry_session, sign_in, watched_page
 from tests.pages import PASSPHRASE
@@ -212,6 +213,15 @@ def test_a_region_says_that_the_database_is_away_until_it_is_back(page: Page) ->
         expect(page.get_by_text("The database does not answer, so nothing was changed.")).to_be_visible()
     shown.select_option("100")
     expect(page.get_by_text("The database does not answer")).to_have_count(0)
+
+
+def test_the_page_of_an_absent_database_makes_way_by_itself(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "RETRY_S", 1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BaseDatabaseWrapper, "cursor", _refused)
+        page.goto(reverse("monitor:delivery-status"))
+        expect(page.get_by_role("heading", name="Database away")).to_be_visible()
+    expect(page.get_by_role("heading", name="Delivery Status")).to_be_visible()
 
 
 def _refused(*_: object) -> None:

@@ -49,7 +49,8 @@ def test_every_page_is_answered_503_in_the_frame_and_comes_back(
     assert (response.status_code, response["Retry-After"]) == (503, "10")
     assert 'class="brand"' in content
     assert "The database does not answer" in content
-    assert '<meta http-equiv="refresh" content="10">' in content
+    assert 'data-retry-seconds="10"' in content
+    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in content
     assert "script-src 'self'" in response["Content-Security-Policy"]
     assert client.get(reverse(page)).status_code in {200, 302}
 
@@ -58,7 +59,7 @@ def test_a_form_is_not_sent_again_by_the_page_itself(client: Client) -> None:
     with away():
         response = client.post(reverse("accounts:sign-in"), {"username": "administrator", "password": PASSPHRASE})
     assert response.status_code == 503
-    assert "http-equiv" not in response.content.decode()
+    assert "comeback.js" not in response.content.decode()
     assert "look whether it was taken" in response.content.decode()
 
 
