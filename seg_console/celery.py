@@ -17,10 +17,21 @@ from seg_console.delivery import stopping
 app = Celery("seg_console")
 app.conf.update(
     broker_url=settings.SEG_REDIS_URL.replace("unix://", "redis+socket://", 1),
+    # Redis may be away for any time, and refuse what it cannot take (out of memory, read-only): never a reason to end.
+    broker_connection_retry=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # An unacknowledged task comes back only after this; a drain that was lost is found by the sweep long before.
-    broker_transport_options={"visibility_timeout": 4 * 3600, "socket_connect_timeout": 2, "socket_keepalive": True},
+    broker_channel_error_retry=True,
+    broker_transport_options={
+        # An unacknowledged task comes back only after this; a drain that was lost is found by the sweep long before.
+        "visibility_timeout": 4 * 3600,
+        "socket_connect_timeout": 2,
+        # Longer than a worker's blocking read of its queue, which Redis itself ends after a second.
+        "socket_timeout": 5,
+        "socket_keepalive": True,
+        # With this a Redis that hangs is found in seconds, by the pings and by reads that are overdue.
+        "health_check_interval": 5,
+    },
     task_default_queue="delivery",
     task_create_missing_queues=True,
     task_ignore_result=True,

@@ -212,13 +212,19 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"outage": {"()": "seg_console.ui.outage.OneLineAMinute"}},
+    "filters": {
+        "outage": {"()": "seg_console.ui.outage.OneLineAMinute"},
+        "once a minute": {"()": "seg_console.quiet.OnceAMinute"},
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": environment.level("SEG_LOG_LEVEL", "INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},
         # A refused form (422) and a page that is not there are answers, not warnings.
         "django.request": {"level": "ERROR", "filters": ["outage"]},
+        # While Redis is away, each of its attempts to reach it is an error with a traceback to Celery.
+        "celery.beat": {"filters": ["once a minute"]},
+        "celery.worker.consumer.consumer": {"filters": ["once a minute"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },
