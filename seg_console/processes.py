@@ -60,6 +60,10 @@ WORKER = Process(
 CONNECTOR = Process(
     name="connector", title="Connector worker", command=_celery_worker("tdc", 1), stop_group=1, grace_s=10
 )
+# While Redis cannot wake those two, it delivers what the database says is due.
+STAND_IN = Process(
+    name="stand-in", title="Stand-in worker", command=(PYTHON, "manage.py", "stand_in"), stop_group=1, grace_s=10
+)
 LAB = Process(name="lab", title="Lab mail servers", command=(PYTHON, "manage.py", "lab"), stop_group=2, grace_s=5)
 
 
@@ -79,7 +83,7 @@ def embedded_redis(program: str, socket: str) -> Process:
 
 
 # In the order of starting. Redis comes before them: embedded under `up`, a service of its own under compose.
-PROCESSES: Sequence[Process] = (LISTENER, CONSOLE, WORKER, CONNECTOR, BEAT)
+PROCESSES: Sequence[Process] = (LISTENER, CONSOLE, WORKER, CONNECTOR, STAND_IN, BEAT)
 
 # What is run once, to the end, before any of them.
 PREPARATIONS: Sequence[tuple[str, ...]] = (

@@ -1,4 +1,5 @@
-"""The sign of life of each kind of worker, in Redis: beat has asked for it, and such a worker has done it.
+"""The sign of life of each kind of worker, in Redis: beat has asked for it, and such a worker has done it. The stand-in
+worker leaves one by itself.
 
 Like everything in Redis it is a hint: without it mail goes on, and only the page that shows it knows less.
 """
@@ -16,20 +17,30 @@ from seg_console.delivery.broker import client
 
 logger = logging.getLogger(__name__)
 
+# The worker of no queue; see stand_in.py.
+STAND_IN: Final = "stand-in"
 _KEY: Final = "seg:seen"
 
 
 class Unanswered(RuntimeError):
-    """Redis does not answer."""
+    """Redis does not answer, or refuses."""
 
 
 def seen(worker: str, at: datetime) -> None:
     """Leave the sign of a worker of the queue `worker`. `at` has a zone. Never raises; the next is seconds away."""
     try:
+        leave(worker, at)
+    except Unanswered as error:
+        logger.warning("the sign of life could not be left: %s", error, extra={"action": "redis_unreachable"})
+
+
+def leave(worker: str, at: datetime) -> None:
+    """As `seen`, for those who want to know whether Redis can be written to. Raises Unanswered, with the reason."""
+    try:
         with client() as redis:
             redis.hset(_KEY, worker, str(at.timestamp()))
     except (RedisError, OSError) as error:
-        logger.warning("the sign of life could not be left: %s", error, extra={"action": "redis_unreachable"})
+        raise Unanswered(error) from error
 
 
 def last_seen(workers: Sequence[str]) -> list[datetime | None]:

@@ -363,9 +363,14 @@ def due(now: datetime) -> list[Destination]:
 
 def sweep(now: datetime) -> None:
     """Find what nudges and dead workers left behind: leases that are over, what is too old, what is due, probes."""
+    tidy(now)
+    nudge(due(now))
+
+
+def tidy(now: datetime) -> None:
+    """The part of the sweep that needs nobody else: leases that are over, and what is too old."""
     leases_over(now)
     expire(now)
-    nudge(due(now))
 
 
 def forget(before: datetime, *, most: int = 5000) -> int:
@@ -392,5 +397,6 @@ __all__ = [
     "retry",
     "sweep",
     "take_turn",
+    "tidy",
     "waiting",
 ]

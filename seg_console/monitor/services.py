@@ -83,7 +83,7 @@ class Destinations:
 def overview(request: ConsoleRequest) -> HttpResponse:
     now = timezone.now()
     current = running.current()
-    redis, workers, connector_worker = redis_and_workers(now)
+    redis, workers, connector_worker, stand_in_worker = redis_and_workers(now)
     context: dict[str, Any] = {
         "now": now,
         "running_number": current.number,
@@ -101,6 +101,7 @@ def overview(request: ConsoleRequest) -> HttpResponse:
         "redis": redis,
         "workers": workers,
         "connector_worker": connector_worker,
+        "stand_in_worker": stand_in_worker,
     }
     return render(request, "monitor/services_overview.html", context)
 
@@ -124,15 +125,17 @@ def listener_certificate(document: Document, now: datetime) -> ListenerCertifica
     return ListenerCertificate(chosen.name if chosen else own_name(), found, is_over, ends_soon)
 
 
-def redis_and_workers(now: datetime) -> tuple[State, State, State]:
-    """Whether Redis answers, and when a delivery worker and one of the connector were last seen."""
+def redis_and_workers(now: datetime) -> tuple[State, State, State, State]:
+    """Whether Redis answers, and when a delivery worker, one of the connector and the stand-in were last seen."""
     try:
-        ordinary, copies = heartbeat.last_seen((OrdinaryKind.queue, ConnectorKind.queue))
+        ordinary, copies, stand_in = heartbeat.last_seen((OrdinaryKind.queue, ConnectorKind.queue, heartbeat.STAND_IN))
     except heartbeat.Unanswered:
-        silent = State("bad", _("Does not answer"), _("Mail goes on; deliveries may begin a few seconds later."))
+        silent = State(
+            "bad", _("Does not answer"), _("Mail goes on, more slowly: the stand-in worker delivers from the database.")
+        )
         unknown = State("idle", _("Unknown"), _("Redis holds the workers' sign of life."))
-        return silent, unknown, unknown
-    return State("good", _("Answers")), _worker(ordinary, now), _worker(copies, now)
+        return silent, unknown, unknown, unknown
+    return State("good", _("Answers")), _worker(ordinary, now), _worker(copies, now), _worker(stand_in, now)
 
 
 def _worker(seen_at: datetime | None, now: datetime) -> State:

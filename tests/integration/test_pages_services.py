@@ -196,19 +196,19 @@ def test_the_sweep_and_the_connectors_task_leave_the_signs_of_life_that_the_page
         (61, "bad", "Last seen: Mon Mar"),
     ],
 )
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("place", [0, 1, 2])
 def test_workers_that_gave_no_sign_for_a_minute_are_missed(place: int, ago: int, css_class: str, detail: str) -> None:
-    heartbeat.seen(WORKERS[place], NOW - timedelta(seconds=ago))
+    heartbeat.seen((*WORKERS, heartbeat.STAND_IN)[place], NOW - timedelta(seconds=ago))
     _redis, *workers = redis_and_workers(NOW)
     assert workers[place].css_class == css_class
     assert workers[place].detail.startswith(detail)
-    assert workers[1 - place].word == "Unknown"
+    assert [each.word for each in workers if each != workers[place]] == ["Unknown"] * 2
 
 
 def test_workers_that_were_never_seen_are_unknown(redis: Redis) -> None:
     redis.flushall()
     _redis, *workers = redis_and_workers(NOW)
-    assert [(each.css_class, each.detail) for each in workers] == [("idle", "Not seen since Redis started.")] * 2
+    assert [(each.css_class, each.detail) for each in workers] == [("idle", "Not seen since Redis started.")] * 3
 
 
 @pytest.mark.usefixtures("no_redis")
@@ -217,6 +217,7 @@ def test_without_redis_the_page_says_so_and_what_it_cannot_know() -> None:
     assert response.status_code == 200
     content = response.content.decode()
     assert '<span class="state bad">Does not answer</span>' in content
+    assert "the stand-in worker delivers from the database" in content
     assert '<span class="state idle">Unknown</span><div class="muted">Redis holds the workers' in content
 
 
