@@ -69,11 +69,18 @@ def level(name: str, default: str) -> str:
 def redis_url(name: str, default: str) -> str:
     """Where Redis is. Raises ImproperlyConfigured, without repeating what may hold a passphrase."""
     value = text(name, default)
-    if not value.startswith(("redis://", "rediss://", "unix://")):
+    if not value.startswith(("redis://", "rediss://", "unix://")) or not _has_sound_port(value):
         raise ImproperlyConfigured(
             f"{name} is not a Redis URL: give redis://host:port/0, rediss://... or unix:///path."
         )
     return value
+
+
+def _has_sound_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def switch(name: str, *, default: bool) -> bool:

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import DatabaseError, connections
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from seg_console import environment
 from seg_console.accounts.management.commands.ensure_admin import ensure_admin
@@ -73,7 +74,7 @@ def launch(
     """Check, prepare, start everything, call `when_ready` in a thread once it really answers, and run until told to
     stop. `prepare` is called when the data folder is ours, before the database is touched.
 
-    Raises PreflightError when it cannot start and SupervisionError when a process gives up.
+    Raises PreflightError when it cannot start and SupervisionError when `when_ready` does.
     """
     data_folder = Path(settings.SEG_DATA_DIR)
     check_folder(data_folder)
@@ -81,7 +82,7 @@ def launch(
         check_folder(data_folder / "log")
         check_ports([_console_port(), *(addition.ports if addition else ())])
         _check_certificate()
-        first = _redis_process()
+        first = _redis_process(say)
         prepare()
         _check_listener_port()
         say("Preparing the database ...")
@@ -98,7 +99,8 @@ def launch(
             when_ready(Ready(stopping, passphrase))
 
         try:
-            asyncio.run(_run(processes, checks, ready, say))
+            pulses = {process.name: _redis_answers for process in first}
+            asyncio.run(_run(processes, checks, pulses, ready, say))
         finally:
             if passphrase and not told.is_set():
                 # It exists from now on, and nothing else will ever show it.
@@ -109,13 +111,14 @@ def launch(
 async def _run(
     processes: Sequence[Process],
     checks: Mapping[str, Callable[[], bool]],
+    pulses: Mapping[str, Callable[[], bool]],
     ready: Callable[[threading.Event], None],
     say: Say,
 ) -> None:
     supervisor = Supervisor(
         processes, log_folder=Path(settings.SEG_DATA_DIR) / "log", environment={"PYTHONUNBUFFERED": "1"}, say=say
     )
-    await supervisor.run(checks=checks, when_ready=ready)
+    await supervisor.run(checks=checks, pulses=pulses, when_ready=ready)
 
 
 def _console_port() -> Port:
@@ -157,11 +160,11 @@ def _check_certificate() -> None:
         raise PreflightError(str(error)) from error
 
 
-def _redis_process() -> list[Process]:
-    """The embedded Redis; none when REDIS_URL names another, which then must answer. Raises PreflightError."""
+def _redis_process(say: Say) -> list[Process]:
+    """The embedded Redis; none when REDIS_URL names another. Raises PreflightError."""
     if environment.text("REDIS_URL", ""):
         if not _redis_answers():
-            raise PreflightError("The Redis that REDIS_URL names does not answer: start it, or unset REDIS_URL.")
+            say("The Redis that REDIS_URL names does not answer: until it does, mail is delivered more slowly.")
         return []
     path = Path(settings.SEG_REDIS_SOCKET)
     check_socket_path(path)
@@ -194,12 +197,13 @@ def _console() -> Place:
 
 
 def answering_listener() -> Place | None:
-    """Where a listener says that it listens, if it answers there; None if none does."""
+    """Where a listener says that it listens, if it answers there; None if none does. Without Redis nobody can say,
+    and it is looked for where the configuration and the environment have it."""
     try:
-        said = whereabouts.told()
+        places = [one.place for one in whereabouts.told()]
     except Unanswered:
-        return None
-    return next((one.place for one in said if smtp_answers(one.place.nearby.host, one.place.port)), None)
+        places = [_committed_place(), of_environment()]
+    return next((place for place in places if smtp_answers(place.nearby.host, place.port)), None)
 
 
 def _checks() -> Mapping[str, Callable[[], bool]]:
@@ -248,5 +252,11 @@ def smtp_answers(host: str, port: int) -> bool:
 
 
 def _worker_answers(queue: str) -> bool:
+    """Does a worker of the queue? Without Redis nobody can ask, and nobody need wait for the answer."""
+    if not _redis_answers():
+        return True
     name = f"{queue}@{os.uname().nodename}"
-    return bool(app.control.ping(destination=[name], timeout=0.5))
+    try:
+        return bool(app.control.ping(destination=[name], timeout=0.5))
+    except (OperationalError, redis.RedisError, OSError):
+        return False

@@ -1,6 +1,7 @@
 """Starts the processes of `processes.PROCESSES`, keeps them running and stops them in order, with circus as a library.
 
-What the processes say goes to one log file each; what is a warning or worse also goes to the terminal.
+What the processes say goes to one log file each; what is a warning or worse also goes to the terminal. However often
+one of them ends, the others stay up.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,17 @@ from seg_console.processes import PYTHON, Process
 Say = Callable[[str], None]
 
 CHECK_INTERVAL_S = 0.5
-# A process that ends this often within this time is not started again: the reason will not go away by itself.
-MOST_ENDINGS = 5
-ENDINGS_WINDOW_S = 60.0
+# A process that has ended is started again after the first of these, twice as long each time it ends in a row.
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+# Whatever lived so long has got over its trouble: its next ending is a first one.
+SOUND_AFTER_S = 180.0
+# The first process, Redis, has a little time to answer before the others are started all the same.
+FIRST_DEADLINE_S = 10.0
 READY_DEADLINE_S = 90.0
+# A process that has not answered for so long hangs.
+SILENT_S = 10.0
+ASK_EVERY_S = 1.0
 LOG_FILE_BYTES = 10 * 1024 * 1024
 LOG_FILES_KEPT = 3
 # One process may put this many lines on the terminal within this time; its log file has them all.
@@ -46,7 +55,27 @@ _LEVEL = re.compile(r"(?<![\w%])(WARNING|ERROR|CRITICAL)\b")
 
 
 class SupervisionError(Exception):
-    """A process keeps ending or the system did not get ready; the message is a sentence for the person who waits."""
+    """What was to be done once everything runs has failed; the message is a sentence for the person who waits."""
+
+
+@dataclass(slots=True)
+class Course:
+    """When one process was started and has ended. All times are seconds of one clock."""
+
+    started_at: float = 0.0
+    endings: int = 0  # in a row
+    due_at: float = 0.0
+
+    def starts(self, now: float) -> None:
+        self.started_at = now
+
+    def ends(self, now: float) -> float:
+        """Count an ending. Returns how many seconds to wait before the next start."""
+        self.endings = 1 if now - self.started_at >= SOUND_AFTER_S else self.endings + 1
+        # The exponent is bounded too: a process may end for weeks.
+        wait_s = min(FIRST_WAIT_S * 2.0 ** min(self.endings - 1, 16), LONGEST_WAIT_S)
+        self.due_at = now + wait_s
+        return wait_s
 
 
 class Output:
@@ -105,7 +134,7 @@ class Supervisor:
         self._log_folder = log_folder
         self._environment = dict(environment)
         self._say = say
-        self._endings: dict[str, deque[float]] = {p.name: deque(maxlen=MOST_ENDINGS) for p in processes}
+        self._courses = {process.name: Course() for process in processes}
         self._outputs: dict[str, Output] = {}
         self._failure = ""
         self._stop = asyncio.Event()
@@ -119,18 +148,22 @@ class Supervisor:
         *,
         checks: Mapping[str, Callable[[], bool]],
         when_ready: Callable[[threading.Event], None],
+        pulses: Mapping[str, Callable[[], bool]] | None = None,
     ) -> None:
         """Start everything, wait until every check holds, call `when_ready` in a thread, then wait for the end.
 
         `checks`: process name to a blocking question, "does it really answer?"; asked right after the process is
-        started and before those that follow it when it is the first, Redis, on which the others stand.
-        Raises SupervisionError when a process gives up or a check still fails after READY_DEADLINE_S.
+        started and before those that follow it when it is the first, Redis, which they like to find. One that still
+        fails after READY_DEADLINE_S is told, and the rest goes on.
+        `pulses`: the same for processes that are killed, and so started again, when they are silent for SILENT_S.
+        Raises SupervisionError when `when_ready` does.
         """
         logging.getLogger("circus").setLevel(logging.WARNING)
         arbiter = self._arbiter()
         self._take_signals()
         await arbiter.start()
         keeping = asyncio.create_task(self._keep(arbiter))
+        feeling = [asyncio.create_task(self._feel(arbiter, *pulse)) for pulse in (pulses or {}).items()]
         try:
             await self._start_all(arbiter, checks)
             if not self._stop.is_set():
@@ -138,7 +171,7 @@ class Supervisor:
             await self._stop.wait()
         finally:
             self._end()
-            await keeping
+            await asyncio.gather(keeping, *feeling)
             await self._stop_all(arbiter)
         if self._failure:
             raise SupervisionError(self._failure)
@@ -206,27 +239,49 @@ class Supervisor:
         while not self._stop.is_set():
             async with self._one_at_a_time:
                 await self._look_after(arbiter)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), CHECK_INTERVAL_S)
+            await self._until_stop(CHECK_INTERVAL_S)
 
     async def _look_after(self, arbiter: Arbiter) -> None:
         # Not circus's own round: it drops a process that ends between its two looks without calling `after_reap`, and
         # that ending would be neither told nor counted. Here waitpid(2) alone says what has ended.
         arbiter.reap_processes()
         for watcher in arbiter.iter_watchers():
-            if watcher.is_active() and not watcher.processes and not self._stop.is_set():
+            course = self._courses[watcher.name]
+            is_due = watcher.is_active() and not watcher.processes and time.monotonic() >= course.due_at
+            if is_due and not self._stop.is_set():
+                course.starts(time.monotonic())
                 await watcher.spawn_processes()
+
+    async def _feel(self, arbiter: Arbiter, name: str, answers: Callable[[], bool]) -> None:
+        """Kill the process whenever it is silent for too long: one that hangs never ends by itself."""
+        watcher = arbiter.get_watcher(name)
+        silent_since = time.monotonic()
+        while not self._stop.is_set():
+            pids = list(watcher.processes)
+            if not pids or await asyncio.to_thread(answers):
+                silent_since = time.monotonic()
+            elif time.monotonic() - silent_since >= SILENT_S and pids == list(watcher.processes):
+                self._say(f"{name} has not answered for {SILENT_S:.0f} s and is killed.")
+                # SIGKILL ends even what is stopped.
+                os.kill(pids[0], signal.SIGKILL)
+                silent_since = time.monotonic()
+            await self._until_stop(ASK_EVERY_S)
+
+    async def _until_stop(self, longest_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), longest_s)
 
     async def _start(self, arbiter: Arbiter, process: Process) -> None:
         async with self._one_at_a_time:
             if not self._stop.is_set():
+                self._courses[process.name].starts(time.monotonic())
                 await arbiter.get_watcher(process.name).start()
 
     async def _start_all(self, arbiter: Arbiter, checks: Mapping[str, Callable[[], bool]]) -> None:
         deadline = time.monotonic() + READY_DEADLINE_S
         first, *others = self._processes
         await self._start(arbiter, first)
-        await self._until_ready(first, checks, deadline)
+        await self._until_ready(first, checks, time.monotonic() + FIRST_DEADLINE_S)
         for process in others:
             await self._start(arbiter, process)
         for process in others:
@@ -236,7 +291,10 @@ class Supervisor:
         check = checks.get(process.name)
         while check is not None and not self._stop.is_set() and not await asyncio.to_thread(check):
             if time.monotonic() > deadline:
-                self._end(f"{process.title} ({process.name}) does not answer; see {self._log(process.name)}.")
+                self._say(
+                    f"{process.title} ({process.name}) does not answer yet; see {self._log(process.name)}. "
+                    "The others go on."
+                )
                 return
             await asyncio.sleep(0.1)
 
@@ -256,19 +314,18 @@ class Supervisor:
             output.close()
 
     def _ended(self, *, watcher: Watcher, exit_code: int, **_: object) -> bool:
-        """circus's hook: a process has ended. Says so, and gives up when it keeps happening."""
+        """circus's hook: a process has ended. Says so, and when it is started again."""
         if watcher.is_stopping() or watcher.is_stopped() or self._stop.is_set():
             return True
         name = watcher.name
         said = self._outputs[name].last_line.rstrip(".") or "it said nothing"
         reason = f"{name} ended with {_exit_words(exit_code)}: {said}"
-        now = time.monotonic()
-        endings = self._endings[name]
-        endings.append(now)
-        if len(endings) == MOST_ENDINGS and now - endings[0] < ENDINGS_WINDOW_S:
-            self._end(f"{reason}. It keeps ending, so everything is stopped; see {self._log(name)}.")
-        else:
-            self._say(f"{reason}. It is started again.")
+        course = self._courses[name]
+        wait_s = course.ends(time.monotonic())
+        again = f"It is started again in {wait_s:.0f} s."
+        if course.endings > 1:
+            again = f"It has ended {course.endings} times in a row; see {self._log(name)}. {again}"
+        self._say(f"{reason}. {again}")
         return True
 
     def _log(self, name: str) -> Path:

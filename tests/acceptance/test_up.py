@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -53,6 +54,17 @@ def test_a_process_that_dies_is_started_again_and_named(system: System) -> None:
     assert system.child("manage.py listen").pid != victim.pid
 
 
+def test_a_redis_that_hangs_is_started_again(system: System) -> None:
+    hung = system.child("redis-server")
+
+    hung.suspend()
+
+    wait_until(lambda: "redis has not answered for 10 s and is killed." in system.said, what="it is told")
+    wait_until(lambda: "redis ended with signal SIGKILL" in system.said, what="its ending is told")
+    wait_until(lambda: "they deliver again" in system.said, what="the workers are back")
+    assert system.child("redis-server").pid != hung.pid
+
+
 def test_a_second_start_on_the_same_data_folder_is_refused(system: System) -> None:
     with started("up", system.data_folder) as second:
         assert second.wait_for_end() == 1
@@ -63,7 +75,7 @@ def test_a_second_start_on_the_same_data_folder_is_refused(system: System) -> No
 def test_each_process_has_a_log_of_its_own(system: System) -> None:
     logs = {path.stem for path in (system.data_folder / "log").glob("*.log")}
 
-    assert {"redis", "listener", "console", "worker", "connector", "beat"} <= logs
+    assert {"redis", "listener", "console", "worker", "connector", "stand-in", "beat"} <= logs
 
 
 def test_embedded_redis_has_no_tcp_port(system: System) -> None:
@@ -148,13 +160,37 @@ def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     assert "cannot be used as a folder" in line
 
 
-def test_a_redis_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+def test_a_redis_that_does_not_answer_is_one_sentence_and_the_rest_runs(tmp_path: Path) -> None:
     with started("up", tmp_path, REDIS_URL="redis://127.0.0.1:1/0") as system:
+        system.wait_until_ready()
+        assert smtp_answers("127.0.0.1", system.smtp_port)
+        system.stop()
+
+    assert system.output[0] == (
+        "The Redis that REDIS_URL names does not answer: until it does, mail is delivered more slowly."
+    )
+
+
+def test_a_redis_url_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    with started("up", tmp_path, REDIS_URL="redis://127.0.0.1:port/0") as system:
         assert system.wait_for_end() == 1
 
-    assert system.output == [
-        "CommandError: The Redis that REDIS_URL names does not answer: start it, or unset REDIS_URL."
-    ]
+    assert "REDIS_URL is not a Redis URL: give redis://host:port/0" in system.said
+
+
+def test_a_redis_of_our_own_that_cannot_start_keeps_nothing_else_from_running(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "redis-server"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho out of order\nexit 3\n")
+    program.chmod(0o700)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    with started("up", tmp_path / "data", PATH=path) as system:
+        system.wait_until_ready()
+        assert smtp_answers("127.0.0.1", system.smtp_port)
+        system.stop()
+
+    assert "redis ended with exit code 3: out of order. It is started again in 1 s." in system.output
+    assert "Redis (redis) does not answer yet; see " in system.said
 
 
 def test_a_certificate_without_its_key_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
@@ -165,18 +201,24 @@ def test_a_certificate_without_its_key_is_one_sentence_before_anything_starts(tm
     assert "SEG_TLS_CERTIFICATE and SEG_TLS_KEY go together" in line
 
 
-def test_a_process_that_keeps_ending_stops_everything_and_says_why(tmp_path: Path) -> None:
+def test_a_process_that_keeps_ending_is_told_and_the_others_stay_up(tmp_path: Path) -> None:
     tls_context(certificate="", key="", folder=tmp_path, hostname="gw1.corp.example", now=timezone.now())
     certificate = tmp_path / "listener.pem"
     pair = str(certificate)
     with started("up", tmp_path / "data", SEG_TLS_CERTIFICATE=pair, SEG_TLS_KEY=pair) as system:
         system.wait_until_ready()
+        console = system.child("gunicorn").pid
+        sound = certificate.read_text()
         certificate.write_text("no certificate any more")
         system.child("manage.py listen").kill()
-        assert system.wait_for_end() == 1
+        wait_until(lambda: "It has ended 2 times in a row; see " in system.said, what="it is told")
+        certificate.write_text(sound)
+        wait_until(lambda: smtp_answers("127.0.0.1", system.smtp_port), what="the listener answers again")
+        assert system.child("gunicorn").pid == console
+        system.stop()
 
+    assert "listener ended with signal SIGKILL" in system.said
     assert "listener ended with exit code 1: " in system.said
-    assert "It keeps ending, so everything is stopped; see" in system.output[-1]
 
 
 def test_ctrl_c_stops_everything_cleanly(system: System) -> None:

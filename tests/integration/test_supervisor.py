@@ -6,12 +6,15 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from circus.arbiter import Arbiter
 
+from seg_console import supervisor as supervision
 from seg_console.processes import PYTHON, Process
 from seg_console.supervisor import Supervisor
 from tests.running_system import wait_until
@@ -20,6 +23,13 @@ SLEEPER = Process(
     name="sleeper",
     title="Sleeper",
     command=(PYTHON, "-c", "import time; time.sleep(600)"),
+    stop_group=0,
+    grace_s=5,
+)
+QUITTER = Process(
+    name="quitter",
+    title="Quitter",
+    command=(PYTHON, "-c", "raise SystemExit('it is no use')"),
     stop_group=0,
     grace_s=5,
 )
@@ -57,10 +67,94 @@ def test_a_process_that_ends_just_after_a_look_is_told_and_started_again(
     asyncio.run(supervisor.run(checks={}, when_ready=when_ready))
 
     assert said == [
-        "sleeper ended with signal SIGKILL: it said nothing. It is started again.",
+        "sleeper ended with signal SIGKILL: it said nothing. It is started again in 1 s.",
         "Stopping ...",
     ]
     assert not _sleepers()
+
+
+def test_a_process_that_keeps_ending_is_started_ever_later_and_the_others_stay_up(tmp_path: Path) -> None:
+    said: list[str] = []
+    sleepers: list[list[int]] = []
+
+    def work() -> None:
+        sleepers.append(_sleepers())
+        wait_until(lambda: len(said) >= 3, what="three endings are told", deadline_s=30)
+        sleepers.append(_sleepers())
+
+    _supervise([QUITTER, SLEEPER], work, tmp_path, said)
+
+    often = f"see {tmp_path / 'quitter.log'}"
+    assert said == [
+        "quitter ended with exit code 1: it is no use. It is started again in 1 s.",
+        f"quitter ended with exit code 1: it is no use. It has ended 2 times in a row; {often}. It is started again in "
+        "2 s.",
+        f"quitter ended with exit code 1: it is no use. It has ended 3 times in a row; {often}. It is started again in "
+        "4 s.",
+        "Stopping ...",
+    ]
+    assert len(sleepers[0]) == 1
+    assert sleepers[0] == sleepers[1]
+
+
+def test_a_process_that_hangs_is_killed_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "SILENT_S", 1.0)
+    monkeypatch.setattr(supervision, "ASK_EVERY_S", 0.1)
+    said: list[str] = []
+
+    def answers() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return all(psutil.Process(pid).status() != psutil.STATUS_STOPPED for pid in _sleepers())
+        return False
+
+    def work() -> None:
+        [hung] = _sleepers()
+        os.kill(hung, signal.SIGSTOP)
+        wait_until(lambda: _sleepers() not in ([], [hung]), what="another one runs", deadline_s=30)
+
+    _supervise([SLEEPER], work, tmp_path, said, pulses={"sleeper": answers})
+
+    assert said == [
+        "sleeper has not answered for 1 s and is killed.",
+        "sleeper ended with signal SIGKILL: it said nothing. It is started again in 1 s.",
+        "Stopping ...",
+    ]
+
+
+@pytest.mark.parametrize("deadline", ["FIRST_DEADLINE_S", "READY_DEADLINE_S"])
+def test_a_process_that_does_not_answer_is_told_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadline: str
+) -> None:
+    monkeypatch.setattr(supervision, deadline, 0.2)
+    said: list[str] = []
+    ready: list[int] = []
+    processes = [SLEEPER, QUITTER] if deadline == "FIRST_DEADLINE_S" else [QUITTER, SLEEPER]
+
+    _supervise(processes, lambda: ready.extend(_sleepers()), tmp_path, said, checks={"sleeper": lambda: False})
+
+    assert f"Sleeper (sleeper) does not answer yet; see {tmp_path / 'sleeper.log'}. The others go on." in said
+    assert len(ready) == 1
+
+
+def _supervise(
+    processes: list[Process],
+    work: Callable[[], None],
+    log_folder: Path,
+    said: list[str],
+    *,
+    checks: dict[str, Callable[[], bool]] | None = None,
+    pulses: dict[str, Callable[[], bool]] | None = None,
+) -> None:
+    """Run them until `work` is done."""
+
+    def when_ready(stopping: threading.Event) -> None:
+        try:
+            work()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    supervisor = Supervisor(processes, log_folder=log_folder, environment={}, say=said.append)
+    asyncio.run(supervisor.run(checks=checks or {}, pulses=pulses, when_ready=when_ready))
 
 
 def _sleepers() -> list[int]:

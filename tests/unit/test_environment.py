@@ -50,6 +50,7 @@ def test_a_switch_refuses_anything_else(monkeypatch: pytest.MonkeyPatch) -> None
         (environment.zone, "../etc/passwd", "is not a time zone"),
         (environment.level, "LOUD", "SEG_X='LOUD' is not a log level: give one of DEBUG, INFO"),
         (environment.redis_url, "foo", "SEG_X is not a Redis URL: give redis://"),
+        (environment.redis_url, "redis://redis.example:port/0", "SEG_X is not a Redis URL: give redis://"),
         (environment.host_name, "bad host", "SEG_X='bad host' is not a host name"),
         (environment.host_name, "a..b", "is not a host name"),
         (environment.host_name, "-a.example", "is not a host name"),
