@@ -222,9 +222,11 @@ LOGGING: dict[str, Any] = {
         "axes": {"level": "WARNING"},
         # A refused form (422) and a page that is not there are answers, not warnings.
         "django.request": {"level": "ERROR", "filters": ["outage"]},
-        # While Redis is away, each of its attempts to reach it is an error with a traceback to Celery.
+        # While Redis is away, each attempt to reach it is an error with a traceback to Celery, and each drain's first
+        # one a warning of its own.
         "celery.beat": {"filters": ["once a minute"]},
         "celery.worker.consumer.consumer": {"filters": ["once a minute"]},
+        "seg_console.delivery.broker": {"filters": ["once a minute"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },
