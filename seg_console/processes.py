@@ -15,6 +15,7 @@ class Process:
 
     `stop_group`: processes are stopped group by group, lowest first, so that nothing loses what it still needs.
     `grace_s`: seconds it gets to finish what it holds before it is killed.
+    `ready_s`: seconds it gets to answer when the system starts, before the rest goes on without it.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Process:
     command: tuple[str, ...]
     stop_group: int
     grace_s: float
+    ready_s: float = 90
 
 
 CONSOLE = Process(
@@ -79,6 +81,8 @@ def embedded_redis(program: str, socket: str) -> Process:
         ),
         stop_group=3,
         grace_s=5,
+        # The others like to find it, and can do without.
+        ready_s=10,
     )
 
 

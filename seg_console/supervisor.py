@@ -38,9 +38,6 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 # Whatever lived so long has got over its trouble: its next ending is a first one.
 SOUND_AFTER_S = 180.0
-# The first process, Redis, has a little time to answer before the others are started all the same.
-FIRST_DEADLINE_S = 10.0
-READY_DEADLINE_S = 90.0
 # A process that has not answered for so long hangs.
 SILENT_S = 10.0
 ASK_EVERY_S = 1.0
@@ -153,8 +150,8 @@ class Supervisor:
         """Start everything, wait until every check holds, call `when_ready` in a thread, then wait for the end.
 
         `checks`: process name to a blocking question, "does it really answer?"; asked right after the process is
-        started and before those that follow it when it is the first, Redis, which they like to find. One that still
-        fails after READY_DEADLINE_S is told, and the rest goes on.
+        started and before those that follow it when it is the first. One that still fails when the process has had its
+        time (`ready_s`) is told, and the rest goes on.
         `pulses`: the same for processes that are killed, and so started again, when they are silent for SILENT_S.
         Raises SupervisionError when `when_ready` does.
         """
@@ -278,14 +275,14 @@ class Supervisor:
                 await arbiter.get_watcher(process.name).start()
 
     async def _start_all(self, arbiter: Arbiter, checks: Mapping[str, Callable[[], bool]]) -> None:
-        deadline = time.monotonic() + READY_DEADLINE_S
         first, *others = self._processes
         await self._start(arbiter, first)
-        await self._until_ready(first, checks, time.monotonic() + FIRST_DEADLINE_S)
+        await self._until_ready(first, checks, time.monotonic() + first.ready_s)
+        began = time.monotonic()
         for process in others:
             await self._start(arbiter, process)
         for process in others:
-            await self._until_ready(process, checks, deadline)
+            await self._until_ready(process, checks, began + process.ready_s)
 
     async def _until_ready(self, process: Process, checks: Mapping[str, Callable[[], bool]], deadline: float) -> None:
         check = checks.get(process.name)
