@@ -1,8 +1,8 @@
 """Stands in for the Celery workers while Redis cannot wake them: away, hung, out of memory or read-only.
 
 It tries every second whether Redis can be written to, and does nothing else while it can. When it cannot, one thread
-runs a drain per queue from the database and another sweeps, without Celery, until Redis takes writes again and a worker
-of each queue has been seen since.
+runs a drain per queue from the database and others do what beat asks for, without Celery, until Redis takes writes
+again and a worker of each queue has been seen since.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +23,16 @@ from seg_console.delivery import heartbeat, queue
 from seg_console.delivery.database_board import DatabaseBoard
 from seg_console.delivery.drain import STOP_S, Drain, new_event_loop
 from seg_console.delivery.kinds import kinds
+from seg_console.delivery.tasks import housekeeping
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 # One failure may be a restart of Redis, which is over in a moment.
 MISSES: Final = 2
+# As beat has them done.
 SWEEP_EVERY_S: Final = 5.0
+HOUSEKEEPING_EVERY_S: Final = 60.0
 # How long it waits for what it started: messages in hand, and the transaction after them.
 END_S: Final = STOP_S + 1.0
 
@@ -109,10 +113,14 @@ class Duty:
         self._queues = queues
         self._now = now
         self._stop = threading.Event()
-        # Threads of which no one keeps the process from ending.
+        # None of them keeps the process from ending.
         self._threads = [
             threading.Thread(target=work, name=f"stand-in-{name}", daemon=True)
-            for name, work in (("delivery", self._deliver), ("sweep", self._sweep))
+            for name, work in (
+                ("delivery", self._deliver),
+                ("sweep", lambda: self._repeat(lambda: queue.tidy(now()), every_s=SWEEP_EVERY_S)),
+                ("housekeeping", lambda: self._repeat(housekeeping, every_s=HOUSEKEEPING_EVERY_S)),
+            )
         ]
         for thread in self._threads:
             thread.start()
@@ -120,8 +128,9 @@ class Duty:
     def end(self) -> None:
         """Let messages in hand end, release the rest, and wait for that; not for ever."""
         self._stop.set()
+        until = time.monotonic() + END_S
         for thread in self._threads:
-            thread.join(END_S)
+            thread.join(max(until - time.monotonic(), 0.0))
         if any(thread.is_alive() for thread in self._threads):
             logger.error("what stood in has not ended and is left alone", extra={"action": "stand_in_hangs"})
 
@@ -144,12 +153,11 @@ class Duty:
             await asyncio.sleep(LOOK_EVERY_S)
         await board.close()
 
-    def _sweep(self) -> None:
-        while not self._stop.is_set():
+    def _repeat(self, work: Callable[[], None], *, every_s: float) -> None:
+        while not self._stop.wait(every_s):
             try:
-                queue.tidy(self._now())
+                work()
             except Exception:
-                logger.exception("the sweep failed", extra={"action": "stand_in_failed"})
-                connections.close_all()
-            self._stop.wait(SWEEP_EVERY_S)
-        connections.close_all()
+                name = threading.current_thread().name
+                logger.exception("%s failed", name, extra={"action": "stand_in_failed"})
+            connections.close_all()

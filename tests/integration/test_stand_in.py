@@ -20,10 +20,13 @@ from django.utils import timezone
 
 from seg_console.delivery import heartbeat
 from seg_console.delivery import nudge as nudging
+from seg_console.delivery import stand_in as standing_in
 from seg_console.delivery.broker import Breaker
 from seg_console.delivery.database_board import LOOK_EVERY_S, DatabaseBoard
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
+from seg_console.delivery.stand_in import Duty
+from seg_console.mail.models import Body, Message
 from tests.deliveries import INTAKE, accept, configure, route
 from tests.own_redis import OwnRedis, Trouble, own_redis
 from tests.programs import database_url
@@ -94,6 +97,16 @@ def test_it_goes_on_until_workers_of_both_queues_are_back(redis_in_trouble: OwnR
         heartbeat.seen("tdc", timezone.now() + timedelta(minutes=1))
         wait_until(lambda: "they deliver again" in log.read_text(), what="it hands back", deadline_s=60)
     assert log.read_text().count(" WARNING seg_console.delivery.stand_in: ") == 2
+
+
+def test_housekeeping_is_done_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing_in, "HOUSEKEEPING_EVERY_S", 0.05)
+    Message.objects.filter(mid=accept(original=False)).update(finished_at=timezone.now())
+    duty = Duty([], now=timezone.now)
+    try:
+        wait_until(lambda: not Body.objects.exists(), what="the body that nobody needs is gone", deadline_s=20)
+    finally:
+        duty.end()
 
 
 def test_the_board_holds_what_is_due_for_its_queue_and_gives_it_once() -> None:
