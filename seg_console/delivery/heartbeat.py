@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-
 from seg_console.delivery.broker import client
 
 logger = logging.getLogger(__name__)
@@ -23,7 +21,7 @@ _KEY: Final = "seg:seen"
 
 
 class Unanswered(RuntimeError):
-    """Redis does not answer, or refuses."""
+    """Redis does not answer, refuses, or answers nonsense."""
 
 
 def seen(worker: str, at: datetime) -> None:
@@ -39,7 +37,7 @@ def leave(worker: str, at: datetime) -> None:
     try:
         with client() as redis:
             redis.hset(_KEY, worker, str(at.timestamp()))
-    except (RedisError, OSError) as error:
+    except Exception as error:  # an answer that nobody understands is none
         raise Unanswered(error) from error
 
 
@@ -49,6 +47,6 @@ def last_seen(workers: Sequence[str]) -> list[datetime | None]:
     try:
         with client() as redis:
             found: Any = redis.hmget(_KEY, list(workers))
-    except (RedisError, OSError) as error:
-        raise Unanswered from error
-    return [None if each is None else datetime.fromtimestamp(float(each), UTC) for each in found]
+        return [None if each is None else datetime.fromtimestamp(float(each), UTC) for each in found]
+    except Exception as error:
+        raise Unanswered(error) from error

@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from redis import Redis
 
 from seg_console.delivery import heartbeat
 from seg_console.delivery import nudge as nudging
@@ -79,6 +80,16 @@ def test_originals_and_copies_go_out_while_redis_wakes_nobody(
             assert process.wait(20) == 0
     assert (len(mailbox.taken), len(intake.taken)) == (4, 3)
     assert log.read_text().count("mail and copies are delivered from the database, more slowly") == 1
+
+
+def test_an_answer_that_nobody_understands_is_none(redis: Redis) -> None:
+    redis.set("seg:seen", "no table of signs")
+    with pytest.raises(heartbeat.Unanswered):
+        heartbeat.leave(heartbeat.STAND_IN, timezone.now())
+    redis.delete("seg:seen")
+    redis.hset("seg:seen", heartbeat.STAND_IN, "no time")
+    with pytest.raises(heartbeat.Unanswered):
+        heartbeat.last_seen([heartbeat.STAND_IN])
 
 
 def test_it_goes_on_until_workers_of_both_queues_are_back(redis_in_trouble: OwnRedis, tmp_path: Path) -> None:
