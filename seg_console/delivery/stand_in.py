@@ -14,16 +14,18 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.db import connections
 from django.utils import timezone
 
-from seg_console.delivery import heartbeat, queue
+from seg_console.delivery import cancelling, heartbeat, queue
 from seg_console.delivery.database_board import DatabaseBoard
 from seg_console.delivery.drain import STOP_S, Drain, new_event_loop
 from seg_console.delivery.kinds import kinds
 from seg_console.delivery.tasks import housekeeping
+from seg_console.delivery.watchdog import watching
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +137,7 @@ class Duty:
             logger.error("what stood in has not ended and is left alone", extra={"action": "stand_in_hangs"})
 
     def _deliver(self) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(self._serve_all())
+        cancelling.run(self._serve_all(), loop_factory=new_event_loop)
 
     async def _serve_all(self) -> None:
         await asyncio.gather(*map(self._serve, self._queues))
@@ -147,7 +148,9 @@ class Duty:
         while not self._stop.is_set():
             try:
                 if await board.waits():
-                    await Drain(queue_name, stopping=self._stop.is_set, board=board).run()
+                    drain = Drain(queue_name, stopping=self._stop.is_set, board=board)
+                    with watching(partial(getattr, drain, "rounds")):
+                        await drain.run()
             except Exception:
                 logger.exception("a drain of %s failed", queue_name, extra={"action": "stand_in_failed"})
             await asyncio.sleep(LOOK_EVERY_S)
