@@ -38,7 +38,8 @@ PLAIN = ("as ever",)
 ODDITIES = {
     "plain": _text(b"as ever", "as ever"),
     "latin-1": _text(b"Empf\xe4nger unbekannt", r"Empf\xe4nger unbekannt"),
-    "gbk": _text("用户".encode("gbk") + b" no", r"\xd3\xc3\xbb\xa7 no"),
+    # Two of the octets happen to be UTF-8.
+    "gbk": _text("用户".encode("gbk") + b" no", r"\xd3û\xa7 no"),
     "koi8-r": _text("нет".encode("koi8-r"), r"\xce\xc5\xd4"),
     "utf-8": _text("Empfänger 用户".encode(), "Empfänger 用户"),
     "nul": _text(b"no\x00body", r"no\x00body"),
@@ -57,7 +58,7 @@ ODDITIES = {
 def abridged(line: str) -> str:
     """With one X for what is left of a long reply, and nothing for what is left of one that is long without a word."""
     line = re.sub(r"x[x', ]{50,}x(?:\.\.\.|…)?", "X", line)
-    return re.sub(r"''(?:, '')+", "''", re.sub(r" {2,}", " ", line))
+    return re.sub(r"''(?:, '')+|' '", "''", re.sub(r" {2,}", " ", line))
 
 
 def shown(readable: Sequence[str]) -> str:

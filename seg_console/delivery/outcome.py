@@ -133,14 +133,15 @@ LONGEST_TEXT: Final = 1_000
 def told(text: str) -> tuple[str, ...]:
     """What somebody else said as lines that can be printed and stored, LONGEST_TEXT characters of it.
 
-    The octets of a server become text in replies.py; here they are cut, and texts of libraries go the same way.
+    The octets of a server become text in replies.py; here they are cut, and texts of libraries go the same way. What
+    stands between two lines in the mail log counts too, or a thousand lines without a word would fill a page of it.
     """
     kept: list[str] = []
     room = LONGEST_TEXT
     for line in text[: 4 * LONGEST_TEXT].split("\n"):
         shown = visible(line)[:room]
         kept.append(shown)
-        room -= len(shown) + 1
+        room -= len(shown) + len("', '")
         if room <= 0:
             break
     return tuple(kept)
