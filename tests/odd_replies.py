@@ -38,13 +38,13 @@ PLAIN = ("as ever",)
 ODDITIES = {
     "plain": _text(b"as ever", "as ever"),
     "latin-1": _text(b"Empf\xe4nger unbekannt", r"Empf\xe4nger unbekannt"),
-    # Two of the octets happen to be UTF-8.
-    "gbk": _text("用户".encode("gbk") + b" no", r"\xd3û\xa7 no"),
+    # Two of the octets would be UTF-8, were they alone.
+    "gbk": _text("用户".encode("gbk") + b" no", r"\xd3\xc3\xbb\xa7 no"),
     "koi8-r": _text("нет".encode("koi8-r"), r"\xce\xc5\xd4"),
     "utf-8": _text("Empfänger 用户".encode(), "Empfänger 用户"),
     "nul": _text(b"no\x00body", r"no\x00body"),
-    "controls": _text(b"\x1b[2J\x07bell\x7f", r"\x1b[2J\x07bell\x7f"),
-    "c1-and-surrogate": _text(b"a\xc2\x9bb\xed\xa0\x80c", r"a\x9bb\xed\xa0\x80c"),
+    "controls": _text(b"\x1b[2J\x07bell\x7f\xc2\x9b", r"\x1b[2J\x07bell\x7f\x9b"),
+    "surrogate": _text(b"a\xed\xa0\x80c", r"a\xed\xa0\x80c"),
     "long-line": _text(b"x" * 65_000, "X"),
     "many-lines": Oddity((b"x" * 60,) * 980, ("X",)),
     "many-bare-lines": Oddity((b"",) * 10_000, ("",)),
