@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from seg_console.delivery.outcome import Failure, Outcome
+from seg_console.delivery.outcome import Failure, Outcome, too_many_recipients
 from seg_console.delivery.states import Move
 
 
@@ -72,7 +72,8 @@ def is_final(rules: RetryRules, outcome: Outcome) -> bool:
         return False
     if outcome.failure is not Failure.REPLY:
         return outcome.failure in rules.final
-    if outcome.code in rules.retried_replies:
+    # A 552 for too many recipients means a 452 (RFC 5321 4.5.3.1.10).
+    if outcome.code in rules.retried_replies or too_many_recipients(outcome):
         return False
     if not rules.greeting_is_final and outcome.stage.is_before_mail:
         return False

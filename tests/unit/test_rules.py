@@ -15,8 +15,8 @@ NOW = datetime(2024, 2, 16, 21, 19, 24, tzinfo=UTC)
 ORDINARY = ordinary_rules()
 
 
-def reply(code: int, stage: Stage = Stage.CONTENT) -> Outcome:
-    return Outcome(Failure.REPLY, stage, code, ("text",))
+def reply(code: int, stage: Stage = Stage.CONTENT, text: str = "text") -> Outcome:
+    return Outcome(Failure.REPLY, stage, code, (text,))
 
 
 def failed(failure: Failure) -> Outcome:
@@ -64,6 +64,8 @@ def test_the_retry_of_a_copy_comes_after_sixty_seconds() -> None:
         (reply(503), Move.BOUNCE),
         (reply(552), Move.BOUNCE),
         (reply(550, Stage.RCPT), Move.BOUNCE),
+        (reply(552, Stage.RCPT, "5.2.2 full"), Move.BOUNCE),
+        (reply(552, Stage.RCPT, "5.5.3 too many recipients"), Move.RETRY_LATER),
         (reply(554, Stage.GREETING), Move.RETRY_LATER),
         (failed(Failure.TLS), Move.RETRY_LATER),
         (failed(Failure.NETWORK), Move.RETRY_LATER),
@@ -73,7 +75,7 @@ def test_the_retry_of_a_copy_comes_after_sixty_seconds() -> None:
         (failed(Failure.EIGHT_BIT), Move.BOUNCE),
         (failed(Failure.EXPIRED), Move.EXPIRE),
     ],
-    ids=lambda value: f"{value.failure}-{value.code}-{value.stage}" if isinstance(value, Outcome) else str(value),
+    ids=lambda value: f"{value.failure}-{value.code}-{value.text}" if isinstance(value, Outcome) else str(value),
 )
 def test_ordinary_mail_is_retried_unless_the_answer_is_final(outcome: Outcome, move: Move) -> None:
     assert decide(ORDINARY, outcome, attempt=1, now=NOW).move is move
