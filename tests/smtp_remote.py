@@ -77,7 +77,16 @@ class OnEach:
     steps: tuple[Step, ...]
 
 
-Step: TypeAlias = str | bytes | Action | Pieces | Later | Then | OnEach
+@dataclass(frozen=True)
+class UpTo:
+    """`step` until a message has so many recipients, then `beyond`."""
+
+    recipients: int
+    step: Step
+    beyond: Step
+
+
+Step: TypeAlias = str | bytes | Action | Pieces | Later | Then | OnEach | UpTo
 Script = Mapping[str, Step | Sequence[Step]]
 
 
@@ -337,7 +346,11 @@ class _Connection(asyncio.Protocol):
         if steps is None:
             return self._ehlo() if step == "EHLO" else REPLIES.get(step, "502 5.5.1 not here")
         found = _nth(steps, self._remote.counts[step])
-        return _nth(found.steps, self._counts[step]) if isinstance(found, OnEach) else found
+        if isinstance(found, OnEach):
+            return _nth(found.steps, self._counts[step])
+        if isinstance(found, UpTo):
+            return found.step if len(self._recipients) < found.recipients else found.beyond
+        return found
 
     def _ehlo(self) -> str:
         offers = [each for each in self._offers if not (self._secure and each == "STARTTLS")]
@@ -347,7 +360,7 @@ class _Connection(asyncio.Protocol):
 
 def _nth(steps: Step | Sequence[Step], count: int) -> Step:
     """The one for the `count`-th time, from 1."""
-    if isinstance(steps, str | bytes | Action | Pieces | Later | Then | OnEach):
+    if isinstance(steps, str | bytes | Action | Pieces | Later | Then | OnEach | UpTo):
         return steps
     return steps[min(count, len(steps)) - 1]
 
