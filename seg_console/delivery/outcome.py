@@ -167,7 +167,8 @@ def too_many_recipients(outcome: Outcome) -> bool:
         return bool(_SPEAKS_OF_TOO_MANY.search(outcome.text))
     if outcome.code == 452 and not outcome.enhanced:
         return True
-    return outcome.code in {452, 552} and outcome.detail == TOO_MANY[0]
+    # OpenSMTPD says 451 4.5.3, which is what the registry of RFC 5248 has too.
+    return (outcome.code < 500 or outcome.code == 552) and outcome.detail == TOO_MANY[0]
 
 
 def _wording(outcome: Outcome) -> tuple[str, str]:

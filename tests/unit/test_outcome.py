@@ -122,7 +122,9 @@ def test_a_refused_recipient_keeps_the_status_of_a_server_that_will_take_it_late
         (552, "5.2.2 too many recipients", False),
         (552, "over quota", False),
         (552, "too manyrecipients", False),
-        (451, "4.5.3 enough", False),
+        (451, "4.5.3 Too many recipients", True),
+        (451, "too many recipients", False),
+        (550, "5.5.3 enough", False),
         (550, "too many recipients", False),
     ],
 )
