@@ -18,12 +18,12 @@ def require_program(name: str, package: str, *, instead: str = "") -> str:
         found = shutil.which(wanted) or shutil.which(wanted, path="/usr/sbin:/usr/local/sbin:/sbin")
         if found:
             return found
-    missing(name, package)
+    missing(name, f"apt-get install {package}")
 
 
-def missing(what: str, package: str) -> NoReturn:
-    """Skips the test with what to install; in CI, which installs all, fails it."""
-    sentence = f"{what} is needed: apt-get install {package}"
+def missing(what: str, remedy: str) -> NoReturn:
+    """Skips the test with the command that brings it; in CI, which installs all, fails it."""
+    sentence = f"{what} is needed: {remedy}"
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)

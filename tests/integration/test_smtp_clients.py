@@ -89,7 +89,7 @@ def test_swaks_sends_over_starttls(certificate: Path) -> None:
     handler = RecordingHandler(tls_available=True)
     done = run_against_listener(handler, swaks("--tls"), certificate=certificate)
     if b"requires Net::SSLeay" in done.stderr:
-        missing("Net::SSLeay for swaks", "libnet-ssleay-perl")
+        missing("Net::SSLeay for swaks", "apt-get install libnet-ssleay-perl")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [message.tls for message in handler.messages] == [True]
     assert [version for version, _ in handler.secured] == ["TLSv1.3"]
