@@ -136,7 +136,7 @@ class Drain:
         self._lanes: dict[Destination, _Post] = {}
         self._chores: set[asyncio.Task[None]] = set()
         self._turn = Turn()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[int, asyncio.Future[bool]]] = []
         self._in_turn: Turn | None = None
         self._finishing = False
         self._wake = asyncio.Event()
@@ -440,16 +440,16 @@ class Drain:
             claimed = await self._stored(turn)
         except BaseException:
             _tell_lost(turn)
-            for future in waiting:
+            for _, future in waiting:
                 if not future.done():
                     future.set_exception(RuntimeError("not stored"))
                     future.exception()
             raise
         finally:
             self._in_turn = None
-        for future in waiting:
+        for delivery, future in waiting:
             if not future.done():
-                future.set_result(None)
+                future.set_result(delivery in turn.settled)
         sent = [each.claimed.id for each in turn.attempts if each.started]
         unsent = [*(each.claimed for each in turn.attempts if not each.started), *turn.released]
         await self._allowance.settle(sent, [each.id for each in unsent])
@@ -557,12 +557,12 @@ class Drain:
             await self._database(self._dcids.refill)
         return number
 
-    async def store(self, attempted: Attempted) -> None:
-        stored: asyncio.Future[None] = self._loop.create_future()
+    async def store(self, attempted: Attempted) -> bool:
+        stored: asyncio.Future[bool] = self._loop.create_future()
         self._turn.attempts.append(attempted)
-        self._waiting.append(stored)
+        self._waiting.append((attempted.claimed.id, stored))
         self._wake.set()
-        await stored
+        return await stored
 
     def note(self, *happened: events.Event) -> None:
         self._turn.events.extend(happened)

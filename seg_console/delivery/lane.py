@@ -81,8 +81,8 @@ class Office(Protocol):
 
     async def next_dcid(self) -> int: ...
 
-    async def store(self, attempted: Attempted) -> None:
-        """Returns once the attempt is settled in the database."""
+    async def store(self, attempted: Attempted) -> bool:
+        """Returns once the attempt is settled in the database; False when it was not ours any more, or is held."""
 
     def note(self, *happened: events.Event) -> None:
         """Record events of connections with the next batch."""
@@ -120,7 +120,7 @@ class Lane:
         self._office = office
         self._ready: deque[Claimed] = deque()
         self._idle: deque[asyncio.Future[Claimed | None]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._wake = asyncio.Event()
         self._in_hand: dict[int, Claimed] = {}
         # Of a message that goes on: what was said to recipients that have to wait, by delivery and RID.
@@ -521,10 +521,11 @@ class Lane:
             if claimed is None:
                 return
             try:
-                claimed = await self._transact(session, dcid, claimed)
+                left = await self._transact(session, dcid, claimed)
             except Exception:
                 self._drop(claimed)
                 raise
+            claimed = left
         if claimed is not None:
             self._put_back(claimed)
 
@@ -573,8 +574,11 @@ class Lane:
         found = _Unreachable(result.outcomes[0], dcid=dcid, address=session.address, local_ip=session.local_ip)
         transaction = rids if result.started else ()
         left = tuple(pair for pair, outcome in zip(claimed.recipients, outcomes, strict=True) if outcome is None)
-        await self._store(claimed, outcomes, found=found, session=session, transaction=transaction)
-        return self._hold(replace(claimed, recipients=left)) if left else None
+        is_ours = await self._store(claimed, outcomes, found=found, session=session, transaction=transaction)
+        if left and is_ours:
+            return self._hold(replace(claimed, recipients=left))
+        self._put_off.pop(claimed.id, None)
+        return None
 
     def _part(self, claimed: Claimed) -> tuple[tuple[int, str], ...]:
         """The recipients of the next transaction."""
@@ -637,7 +641,7 @@ class Lane:
         found: _Unreachable | None = None,
         session: Conversation | None = None,
         transaction: tuple[int, ...] = (),
-    ) -> None:
+    ) -> bool:
         address = found.address if found else None
         attempted = Attempted(
             claimed=claimed,
@@ -652,7 +656,7 @@ class Lane:
             tls_cipher=session.tls_cipher if session else "",
         )
         try:
-            await self._office.store(attempted)
+            return await self._office.store(attempted)
         finally:
             self._in_hand.pop(claimed.id, None)
             self._wake.set()

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 
 from django.db import connection, transaction
@@ -47,13 +48,15 @@ class Demand:
 
 @dataclass(slots=True)
 class Turn:
-    """What a drain brings to the database in one transaction, and what it asks for."""
+    """What a drain brings to the database in one transaction, and what it asks for. `settled`: the deliveries, by id,
+    whose attempts were stored; another one's claim has passed to somebody else, or it is held."""
 
     attempts: list[Attempted] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # of connections; they happened before the attempts ended
     news: list[hosts.News] = field(default_factory=list)
     released: list[Claimed] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
+    settled: frozenset[int] = frozenset()
 
     @property
     def writes(self) -> bool:
@@ -73,7 +76,7 @@ def take_turn(turn: Turn, *, now: datetime) -> list[list[Claimed]]:
 
 def _take_whole(turn: Turn, now: datetime) -> list[list[Claimed]]:
     if turn.attempts or turn.news:
-        settle(turn.attempts, now=now, before=turn.events, news=turn.news)
+        turn.settled = settle(turn.attempts, now=now, before=turn.events, news=turn.news).ours
     elif turn.events:
         record(turn.events)
     release(turn.released)
@@ -86,13 +89,19 @@ def _take_apart(turn: Turn, now: datetime) -> list[list[Claimed]]:
     turn.events.clear()
     alone(turn.news, lambda news: hosts.update({}, [news], now=now), _left_out)
     turn.news.clear()
-    alone(turn.attempts, lambda each: _settle_one(each, now), lambda each, error: hold(each, error, now=now))
+    settled = alone(turn.attempts, partial(_settle_one, now), partial(_held, now))
+    turn.settled = frozenset().union(*settled)
     alone(turn.released, _release_one, _left_out)
     return alone(turn.demands, lambda demand: claim(demand, now=now), _not_claimed)
 
 
-def _settle_one(attempted: Attempted, now: datetime) -> None:
-    settle([attempted], now=now)
+def _settle_one(now: datetime, attempted: Attempted) -> frozenset[int]:
+    return settle([attempted], now=now).ours
+
+
+def _held(now: datetime, attempted: Attempted, error: Exception) -> frozenset[int]:
+    hold(attempted, error, now=now)
+    return frozenset()
 
 
 def _release_one(claimed: Claimed) -> None:

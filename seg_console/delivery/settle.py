@@ -60,10 +60,15 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How many attempts were ours to settle, and how many came too late: their claim had passed to another."""
+    """`ours`: the deliveries whose attempts were settled, by id; `late` ones came too late: their claim had passed to
+    another."""
 
-    count: int
+    ours: frozenset[int]
     late: int
+
+    @property
+    def count(self) -> int:
+        return len(self.ours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,8 @@ def settle(
         reports = report(_undelivered(endings), now=now)
         record([*before, *_events(endings, finished), *reports])
         hosts.update(_tallies(endings), news, now=now)
-    return Settled(count=len(endings), late=len(attempts) - len(endings))
+    settled = frozenset(ending.attempted.claimed.id for ending in endings)
+    return Settled(settled, late=len(attempts) - len(endings))
 
 
 def _finish(endings: Sequence[_Ending], now: datetime) -> list[events.Finished]:

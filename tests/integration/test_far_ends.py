@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from django.conf import settings
 from django.db import connections
 
 from seg_console.delivery import drain as drain_module
+from seg_console.delivery import queue
 from seg_console.delivery.drain import Drain
-from seg_console.delivery.kinds import Destination
+from seg_console.delivery.kinds import Claimed, Destination
 from seg_console.delivery.models import Delivery, HostStatus
+from seg_console.delivery.queue import Turn
 from seg_console.mail.models import Message, Recipient
 from tests.deliveries import INTAKE, accept, configure, counters, drain, log_texts, make_due, route
 from tests.smtp_remote import Action, Later, OnEach, Remote, Script, Step, Then, UpTo, authority, smtp_remote
@@ -176,6 +179,29 @@ def test_a_transaction_has_fifty_recipients_unless_said_otherwise() -> None:
     starts = [line.partition(" to ")[2] for line in log_texts() if line.startswith("Delivery start")]
     assert starts == [f"RID {list(rids)}" for rids in (range(50), range(50, 100), range(100, 120))]
     assert _rids(mid, "delivered") == list(range(120))
+
+
+def test_a_message_whose_claim_passed_to_another_worker_goes_on_in_no_further_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    take_turn = queue.take_turn
+
+    def lose_it(turn: Turn, *, now: datetime) -> list[list[Claimed]]:
+        claimed = take_turn(turn, now=now)
+        if turn.attempts:
+            # As if the lease had ended while this worker stood still, and another had claimed the rest.
+            Delivery.objects.update(attempt=2)
+        return claimed
+
+    monkeypatch.setattr(queue, "take_turn", lose_it)
+    with smtp_remote() as remote:
+        configure(smtp_routes=[route("corp.example", remote.port)])
+        accept([f"p{number}@corp.example" for number in range(200)])
+        drain(ORDINARY)
+    assert [len(taken.recipients) for taken in remote.taken] == [50, 50]
+    row = Delivery.objects.get()
+    assert (row.state, row.attempt, row.recipient_count) == ("delivering", 2, 150)
+    assert Recipient.objects.filter(state="delivered").count() == 50
 
 
 def test_recipients_put_off_for_another_reason_wait_for_the_next_attempt() -> None:
