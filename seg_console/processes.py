@@ -59,8 +59,10 @@ def _celery_worker(queue: str, concurrency: int) -> tuple[str, ...]:
 WORKER = Process(
     name="worker", title="Delivery worker", command=_celery_worker("delivery", 2), stop_group=1, grace_s=10
 )
+# Of its processes one is for copies, however many Test Connections, which wait for an intake as long as a copy would,
+# run beside it (tdc.test_connection.run.MOST_AT_ONCE).
 CONNECTOR = Process(
-    name="connector", title="Connector worker", command=_celery_worker("tdc", 1), stop_group=1, grace_s=10
+    name="connector", title="Connector worker", command=_celery_worker("tdc", 4), stop_group=1, grace_s=10
 )
 # While Redis cannot wake those two, it delivers what the database says is due.
 STAND_IN = Process(
