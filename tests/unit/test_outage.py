@@ -8,7 +8,8 @@ import sys
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
-from seg_console.ui.outage import LINE_EVERY_S, OneLineAMinute, is_outage
+from seg_console.quiet import QUIET_S
+from seg_console.ui.outage import OneLineAMinute, is_outage
 
 
 def record(error: Exception) -> logging.LogRecord:
@@ -33,14 +34,14 @@ def test_a_fault_of_the_program_is_none(error: Exception | None) -> None:
 
 def test_an_outage_is_one_line_a_minute_without_a_traceback() -> None:
     now = [1000.0]
-    quiet = OneLineAMinute(lambda: now[0])
+    quiet = OneLineAMinute(clock=lambda: now[0])
     first = record(OperationalError("connection refused\n\tIs the server running?"))
     assert quiet.filter(first)
     assert first.getMessage() == (
         "the database does not answer, pages are answered 503: connection refused Is the server running?"
     )
     assert first.exc_info is None
-    now[0] += LINE_EVERY_S - 1
+    now[0] += QUIET_S - 1
     assert not quiet.filter(record(InterfaceError("closed")))
     now[0] += 1
     assert quiet.filter(record(InterfaceError("closed")))
