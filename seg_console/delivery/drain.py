@@ -425,7 +425,8 @@ class Drain:
 
     @property
     def _in_transaction(self) -> int:
-        return sum(post.lane.in_transaction for post in self._lanes.values())
+        now = self._loop.time()
+        return sum(post.lane.in_transaction(now) for post in self._lanes.values())
 
     @property
     def _unwritten(self) -> bool:

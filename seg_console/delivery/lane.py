@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
@@ -49,6 +50,8 @@ logger = logging.getLogger(__name__)
 QUIET_S: Final = 0.5
 # How often an empty queue is looked at meanwhile.
 LOOK_S: Final = 0.1
+# A destination of which nothing ended for so long is slow.
+LIVELY_S: Final = 0.25
 # Connections that broke one after the other, without a delivery between them, before the host counts as down.
 MOST_BROKEN: Final = 3
 # Connections of one process to one destination; more bring nothing, because one thread serves them all.
@@ -144,6 +147,7 @@ class Lane:
         self._look_at = 0.0
         self._room: int | None = None
         self._opens_at: float | None = None
+        self._ended_at = -math.inf
 
     # --- what the drain sees ---
 
@@ -166,10 +170,10 @@ class Lane:
         """Everything claimed and not settled yet."""
         return [*self._ready, *self._in_hand.values()]
 
-    @property
-    def in_transaction(self) -> int:
-        """Messages that a connection has in hand."""
-        return len(self._in_hand)
+    def in_transaction(self, now: float) -> int:
+        """Messages whose outcomes may be expected at any moment: those that connections have in hand, if any has ended
+        lately. A server that hangs is not waited for. `now` is the loop's clock."""
+        return len(self._in_hand) if now - self._ended_at < LIVELY_S else 0
 
     @property
     def dry(self) -> bool:
@@ -642,6 +646,7 @@ class Lane:
         session: Conversation | None = None,
         transaction: tuple[int, ...] = (),
     ) -> bool:
+        self._ended_at = asyncio.get_running_loop().time()
         address = found.address if found else None
         attempted = Attempted(
             claimed=claimed,

@@ -121,6 +121,29 @@ def test_a_server_that_hangs_does_not_hold_other_destinations_up() -> None:
     assert Delivery.objects.get(domain="slow.example").state == "delivering"
 
 
+def test_outcomes_of_a_server_that_hangs_are_not_waited_for_before_others_are_stored() -> None:
+    with smtp_remote({"CONTENT": ["250 Ok", Action.HANG]}) as slow:
+        configure(smtp_routes=[route("corp.example", slow.port)])
+        for _ in range(8):
+            accept()
+        worker = Drain("delivery")
+        expected: list[int] = []
+
+        async def watch() -> None:
+            running = asyncio.create_task(worker.run([ORDINARY]))
+            await _until(lambda: slow.counts["CONTENT"] >= 4)
+            (post,) = worker._lanes.values()
+            ended_at = post.lane._ended_at
+            expected.extend(post.lane.in_transaction(ended_at + later) for later in (0.1, 0.3))
+            running.cancel()
+            await asyncio.wait([running])
+
+        asyncio.run(watch())
+    lively, hanging = expected
+    assert lively >= 3
+    assert hanging == 0
+
+
 def test_what_is_announced_while_a_drain_hangs_is_taken_on() -> None:
     with smtp_remote({"CONTENT": Action.HANG}) as slow, smtp_remote() as quick:
         configure(smtp_routes=[route("slow.example", slow.port), route("corp.example", quick.port)])
