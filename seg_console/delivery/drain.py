@@ -204,7 +204,7 @@ class Drain:
             self._stop_at = self._patient_until = now + STOP_S
         self._give_way(now)
         for destination, post in self._lanes.items():
-            if not post.lane.stopping or self._away:
+            if not post.lane.is_ending or self._away:
                 # While the database is away, connections wait for their outcomes to be stored.
                 post.told_at = None
             elif post.told_at is None:

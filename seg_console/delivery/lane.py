@@ -70,8 +70,8 @@ MARGIN_S: Final = 120.0
 
 
 def longest_wait(timeouts: Timeouts) -> float:
-    """Seconds within which a lane that is told to end has ended, whatever its host does."""
-    return timeouts.longest_s + MARGIN_S
+    """Seconds within which a lane that is told to end, or gives way, has ended, whatever its host does."""
+    return LONGEST_CONNECTION_S + timeouts.longest_s + MARGIN_S
 
 
 class Office(Protocol):
@@ -154,6 +154,11 @@ class Lane:
     @property
     def stopping(self) -> bool:
         return self._stopping or self._down
+
+    @property
+    def is_ending(self) -> bool:
+        """It takes on no more than what its connections may still carry."""
+        return self.stopping or self._giving_way
 
     @property
     def is_down(self) -> bool:
