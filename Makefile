@@ -9,7 +9,7 @@ JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fmt screens bench bench-console messages constraints
+.PHONY: help demo run test lint fmt screens bench bench-console soak messages constraints
 
 help: ## Show this help
 	@echo "SEG Console: a mail gateway with a web console. Targets:"
@@ -51,6 +51,10 @@ bench: ## Measure against Postfix (needs root, postfix, stunnel4); SAVE=1 writes
 bench-console: ## Time the console with 200 policies and 40,000 routes; SAVE=1 writes docs/benchmarks-console.md
 	@sh .ci/install dev
 	$(BIN)/python -m seg_console.bench.console $(if $(SAVE),--save)
+
+soak: ## Twenty minutes of mail among servers that misbehave, with accidents; MINUTES=5 for fewer, SEED=7 for the same again
+	@sh .ci/install dev
+	MINUTES="$(MINUTES)" SEED="$(SEED)" $(BIN)/python -m tests.soak
 
 messages: ## Take new and changed words of the source into the Chinese catalogue, and compile it (needs gettext)
 	@sh .ci/install dev

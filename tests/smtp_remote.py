@@ -297,6 +297,8 @@ class _Connection(asyncio.Protocol):
                 raise AssertionError(what)
 
     def _drip(self, octets: bytes, every_s: float) -> None:
+        if self._ended:
+            return
         self._transport.write(octets[:1])
         if len(octets) > 1:
             asyncio.get_running_loop().call_later(every_s, self._drip, octets[1:], every_s)
@@ -304,6 +306,8 @@ class _Connection(asyncio.Protocol):
             self._go_on()
 
     def _do_at_last(self, step: Step, taken: Taken | None) -> None:
+        if self._ended:
+            return
         self._paused = False
         self._do(step, taken)
         if not self._paused:
@@ -333,7 +337,8 @@ class _Connection(asyncio.Protocol):
     def _watch_idleness(self) -> None:
         if self._idle:
             self._idle.cancel()
-        if self._terms.idle_s and not self._over:
+        # Whoever still owes an answer is not waiting for the client.
+        if self._terms.idle_s and not (self._over or self._paused):
             self._idle = asyncio.get_running_loop().call_later(self._terms.idle_s, self._end_idle)
 
     def _end_idle(self) -> None:
@@ -399,7 +404,7 @@ async def serving(
     remote = Remote(port=0)
     terms = _Terms(offers, tls, idle_s, idle_reply)
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(remote, script or {}, terms), host, port, backlog=1000
+        lambda: _Connection(remote, {} if script is None else script, terms), host, port, backlog=1000
     )
     remote.port = server.sockets[0].getsockname()[1]
     try:
