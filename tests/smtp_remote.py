@@ -238,6 +238,10 @@ class _Connection(asyncio.Protocol):
         except (OSError, ssl.SSLError):
             self._end()
             return
+        # The client may be gone when the handshake is over.
+        if transport is None:
+            self._end()
+            return
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._remote.certificates.append(transport.get_extra_info("ssl_object").getpeercert(binary_form=True))

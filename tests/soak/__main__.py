@@ -1,7 +1,8 @@
 """`make soak`: mail for MINUTES (20) to 200 destinations of which 60 misbehave at random, Redis stopped twice, a worker
 killed twice; at the end nothing may be lost, and nothing doubled but what a kill explains. The exit code tells.
 
-Everything listens on 127.0.0.1, in a folder of its own that goes when all is well; SEED repeats the choices of another run.
+Everything listens on 127.0.0.1, in a folder of its own that goes when all is well; SEED repeats the choices of another
+run.
 """
 
 from __future__ import annotations
