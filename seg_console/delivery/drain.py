@@ -122,15 +122,22 @@ class _Post:
 
 class Drain:
     """One run. Use it once. `board`: what it takes its work from and closes at the end; None for the one in Redis.
+    `stop_s`: how long messages in hand have once it is to stop, before they are broken off; None for STOP_S.
 
     `rounds` grows as long as it makes progress.
     """
 
     def __init__(
-        self, queue_name: str, *, stopping: Callable[[], bool] = lambda: False, board: Board | None = None
+        self,
+        queue_name: str,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        board: Board | None = None,
+        stop_s: float | None = None,
     ) -> None:
         self._board = board or Noticeboard(queue_name)
         self._stopping = stopping
+        self._stop_s = STOP_S if stop_s is None else stop_s
         self._told_to_stop = False
         self._stop_at: float | None = None
         self._lanes: dict[Destination, _Post] = {}
@@ -201,7 +208,7 @@ class Drain:
         if self._called_at is None or now - self._called_at < STUCK_S:
             self.rounds += 1
         if self._stop_at is None and (self._told_to_stop or self._stopping()):
-            self._stop_at = self._patient_until = now + STOP_S
+            self._stop_at = self._patient_until = now + self._stop_s
         self._give_way(now)
         for destination, post in self._lanes.items():
             if not post.lane.is_ending or self._away:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -69,14 +70,15 @@ class StandIn:
         self._queues = sorted({each.queue for each in kinds()})
         self._watch = Watch()
         self._duty: Duty | None = None
+        self._past: list[Duty] = []
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; then messages in hand end and everything else is released."""
         while not stop.is_set():
             self._look()
             stop.wait(LOOK_EVERY_S)
-        if self._duty:
-            self._duty.end()
+        for duty in [*self._past, *([self._duty] if self._duty else [])]:
+            duty.end()
 
     def _look(self) -> None:
         """Ask Redis, and take over or hand back. Waits for twice broker.TIMEOUT_S at most for each of two questions."""
@@ -103,7 +105,8 @@ class StandIn:
         self._duty = Duty(self._queues, now=self._now)
 
     def _hand_back(self, duty: Duty) -> None:
-        duty.end()
+        duty.wind_up()
+        self._past = [past for past in [*self._past, duty] if not past.has_ended]
         self._duty = None
         logger.warning("Redis and the workers are back: they deliver again", extra={"action": "stand_in_ended"})
 
@@ -127,13 +130,22 @@ class Duty:
         for thread in self._threads:
             thread.start()
 
-    def end(self) -> None:
-        """Let messages in hand end, release the rest, and wait for that; not for ever."""
+    @property
+    def has_ended(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def wind_up(self) -> None:
+        """Let messages in hand end, however slow their servers are, and release the rest. Does not wait for that: a
+        message broken off behind its final dot would be sent a second time."""
         self._stop.set()
+
+    def end(self) -> None:
+        """The same, and wait for it; not for long, because the process is to end."""
+        self.wind_up()
         until = time.monotonic() + END_S
         for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0.0))
-        if any(thread.is_alive() for thread in self._threads):
+        if not self.has_ended:
             logger.error("what stood in has not ended and is left alone", extra={"action": "stand_in_hangs"})
 
     def _deliver(self) -> None:
@@ -148,7 +160,7 @@ class Duty:
         while not self._stop.is_set():
             try:
                 if await board.waits():
-                    drain = Drain(queue_name, stopping=self._stop.is_set, board=board)
+                    drain = Drain(queue_name, stopping=self._stop.is_set, board=board, stop_s=math.inf)
                     with watching(partial(getattr, drain, "rounds")):
                         await drain.run()
             except Exception:
