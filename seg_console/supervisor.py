@@ -190,7 +190,7 @@ class Supervisor:
         output = Output(
             process.name,
             self._log_folder / f"{process.name}.log",
-            self._say,
+            self._warn,
             # Redis warns about kernel settings that matter for big ones that keep their data; ours does not.
             show_warnings=process.name != "redis",
         )
@@ -212,6 +212,11 @@ class Supervisor:
             stderr_stream={"stream": output},
             hooks=hooks,
         )
+
+    def _warn(self, line: str) -> None:
+        """A process's warning, for the terminal; not while all are stopped on purpose, in the middle of their work."""
+        if not self._stop.is_set():
+            self._say(line)
 
     def _take_signals(self) -> None:
         """Replace circus's handlers, which would stop everything at once: Redis must outlive those that need it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -40,13 +41,13 @@ def _empty_log() -> None:
 
 
 @pytest.fixture(params=PEERS)
-def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    folder = tmp_path_factory.mktemp("peer")
-    # Their own users have to get there.
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o755)
-    with smtp_remote() as ledger, PEERS[request.param](folder, ledger) as running:
-        yield running
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    # Their own users have to get there, and pytest keeps its folders to itself.
+    with tempfile.TemporaryDirectory(prefix="seg-peer-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with smtp_remote() as ledger, PEERS[request.param](folder, ledger) as running:
+            yield running
 
 
 def test_three_hundred_recipients_reach_a_server_that_takes_a_hundred(peer: Peer) -> None:

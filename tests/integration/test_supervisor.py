@@ -74,6 +74,33 @@ def test_a_process_that_ends_just_after_a_look_is_told_and_started_again(
     assert not _sleepers()
 
 
+def test_what_a_process_complains_of_while_it_is_stopped_is_for_its_log_alone(tmp_path: Path) -> None:
+    said: list[str] = []
+    program = (
+        "import signal, sys\n"
+        "def end(*_):\n"
+        "    print('ERROR torn from its work', flush=True)\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('WARNING at work', flush=True)\n"
+        "while True:\n"
+        "    signal.pause()\n"
+    )
+    worker = replace(SLEEPER, name="worker", command=(PYTHON, "-c", program))
+
+    def when_ready(stopping: threading.Event) -> None:
+        try:
+            wait_until(lambda: bool(said), what="the warning is told", deadline_s=20)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    supervisor = Supervisor([worker], log_folder=tmp_path, environment={}, say=said.append)
+    asyncio.run(supervisor.run(checks={}, when_ready=when_ready))
+
+    assert said == ["worker: WARNING at work", "Stopping ..."]
+    assert (tmp_path / "worker.log").read_text().splitlines() == ["WARNING at work", "ERROR torn from its work"]
+
+
 def test_a_process_that_keeps_ending_is_started_ever_later_and_the_others_stay_up(tmp_path: Path) -> None:
     said: list[str] = []
     sleepers: list[list[int]] = []

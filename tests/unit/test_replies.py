@@ -7,7 +7,7 @@ from aiosmtplib.response import SMTPResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_console.delivery.outcome import LONGEST_TEXT, Failure, Outcome, Stage, told, too_many_recipients
+from seg_console.delivery.outcome import LONGEST_TEXT, told
 from seg_console.delivery.replies import LONGEST_REPLY, ReplyReader
 
 
@@ -92,26 +92,6 @@ def test_of_a_long_text_as_much_is_kept_as_is_worth_reading() -> None:
     assert told("x" * 70_000) == ("x" * LONGEST_TEXT,)
     assert len("\n".join(told("0123456789\n" * 5_000))) <= LONGEST_TEXT
     assert told("\udc80\x00") == (r"\udc80\x00",)
-
-
-@pytest.mark.parametrize(
-    ("code", "text", "expected"),
-    [
-        (452, "too many recipients", True),
-        (452, "4.5.3 too many recipients", True),
-        (452, "4.2.2 mailbox full", False),
-        (452, "4.3.1 insufficient system storage", False),
-        (552, "5.5.3 too many recipients", True),
-        (552, "5.2.2 mailbox full", False),
-        (450, "4.5.3 too many recipients", False),
-        (550, "5.1.1 no such user", False),
-    ],
-)
-def test_a_server_that_has_enough_recipients_is_told_from_one_that_refuses(
-    code: int, text: str, expected: bool
-) -> None:
-    assert too_many_recipients(Outcome(Failure.REPLY, Stage.RCPT, code, (text,))) is expected
-    assert not too_many_recipients(Outcome(Failure.REPLY, Stage.CONTENT, code, (text,)))
 
 
 def test_a_reply_in_the_middle_is_known() -> None:
