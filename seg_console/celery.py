@@ -9,10 +9,10 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "seg_console.settings")
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 
-from seg_console.delivery import stopping
+from seg_console.delivery import descriptors, stopping
 
 app = Celery("seg_console")
 app.conf.update(
@@ -68,6 +68,12 @@ app.conf.update(
     },
     imports=("seg_console.delivery.tasks", "tdc.tasks"),
 )
+
+
+@worker_init.connect
+def _watch_descriptors(**_: Any) -> None:
+    """In the worker's main process, which alone talks to the broker."""
+    descriptors.watch()
 
 
 @worker_shutting_down.connect
