@@ -55,12 +55,12 @@ def _celery_worker(queue: str, concurrency: int) -> tuple[str, ...]:
     )
 
 
-# Two workers, so that slow ordinary mail never keeps a copy waiting, nor a slow intake ordinary mail.
+# Two workers, so that slow ordinary mail never keeps a copy waiting, nor a slow intake ordinary mail. Each has more
+# processes than may drain (delivery.places.MOST_DRAINS), so that slow servers keep no sweep waiting.
 WORKER = Process(
-    name="worker", title="Delivery worker", command=_celery_worker("delivery", 2), stop_group=1, grace_s=10
+    name="worker", title="Delivery worker", command=_celery_worker("delivery", 3), stop_group=1, grace_s=10
 )
-# Of its processes one is for copies, however many Test Connections, which wait for an intake as long as a copy would,
-# run beside it (tdc.test_connection.run.MOST_AT_ONCE).
+# And Test Connections, which wait for an intake as long as a copy would, keep no copy waiting.
 CONNECTOR = Process(
     name="connector", title="Connector worker", command=_celery_worker("tdc", 4), stop_group=1, grace_s=10
 )

@@ -61,6 +61,16 @@ def _announce(redis: Redis, destinations: list[Destination]) -> list[str]:
     return sorted({kind(each.kind).queue for each in fresh})
 
 
+def pass_on(queue: str) -> None:
+    """Wake a worker of this queue for what still waits for one, after a drain that others had left to go on alone."""
+    _breaker.ask(partial(_send_if_any, queue), None)
+
+
+def _send_if_any(queue: str) -> None:
+    if _redis().llen(_list(queue)):
+        _publisher().send_task(DRAIN, args=(queue,), queue=queue, retry=False, expires=EXPIRES_S)
+
+
 class Board(Protocol):
     """Where a drain learns what to work on. No method raises."""
 
