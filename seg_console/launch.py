@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import redis
@@ -40,7 +40,7 @@ from seg_console.preflight import (
     only_one,
     redis_server,
 )
-from seg_console.processes import PROCESSES, Process, embedded_redis
+from seg_console.processes import MANAGE, PROCESSES, Process, embedded_redis
 from seg_console.supervisor import Say, Supervisor
 
 ANSWER_TIMEOUT_S = 2.0
@@ -115,10 +115,21 @@ async def _run(
     ready: Callable[[threading.Event], None],
     say: Say,
 ) -> None:
+    # From whatever folder it was started: a service manager's is its own.
+    folder = Path(settings.BASE_DIR)
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
     supervisor = Supervisor(
-        processes, log_folder=Path(settings.SEG_DATA_DIR) / "log", environment={"PYTHONUNBUFFERED": "1"}, say=say
+        [_wherever(process, folder) for process in processes],
+        log_folder=Path(settings.SEG_DATA_DIR) / "log",
+        environment={"PYTHONUNBUFFERED": "1", "PYTHONPATH": path},
+        say=say,
     )
     await supervisor.run(checks=checks, pulses=pulses, when_ready=ready)
+
+
+def _wherever(process: Process, folder: Path) -> Process:
+    command = (str(folder / word) if word == MANAGE else word for word in process.command)
+    return replace(process, command=tuple(command))
 
 
 def _console_port() -> Port:
@@ -130,6 +141,11 @@ def _check_listener_port() -> None:
     does. The former alone it tells itself, and begins at the latter."""
     committed, default = _committed_place(), of_environment()
     of_default = Port("the SMTP listener", default.host, default.port, "SEG_SMTP_PORT")
+    if default == _console():
+        raise PreflightError(
+            f"Port {default.port} on {default.host} is to be the web console's and the SMTP listener's: "
+            "set SEG_HTTP_PORT or SEG_SMTP_PORT to another one."
+        )
     if committed == default:
         check_ports([of_default])
         return

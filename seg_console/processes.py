@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # Stands for the interpreter; `up` puts its own in its place.
 PYTHON = "python"
+# Stands in the project's folder; `up` puts that before it.
+MANAGE = "manage.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,7 @@ CONSOLE = Process(
     stop_group=0,
     grace_s=5,
 )
-LISTENER = Process(
-    name="listener", title="SMTP listener", command=(PYTHON, "manage.py", "listen"), stop_group=0, grace_s=5
-)
+LISTENER = Process(name="listener", title="SMTP listener", command=(PYTHON, MANAGE, "listen"), stop_group=0, grace_s=5)
 BEAT = Process(
     name="beat",
     title="Scheduler",
@@ -66,9 +66,9 @@ CONNECTOR = Process(
 )
 # While Redis cannot wake those two, it delivers what the database says is due.
 STAND_IN = Process(
-    name="stand-in", title="Stand-in worker", command=(PYTHON, "manage.py", "stand_in"), stop_group=1, grace_s=10
+    name="stand-in", title="Stand-in worker", command=(PYTHON, MANAGE, "stand_in"), stop_group=1, grace_s=10
 )
-LAB = Process(name="lab", title="Lab mail servers", command=(PYTHON, "manage.py", "lab"), stop_group=2, grace_s=5)
+LAB = Process(name="lab", title="Lab mail servers", command=(PYTHON, MANAGE, "lab"), stop_group=2, grace_s=5)
 
 
 def embedded_redis(program: str, socket: str) -> Process:
@@ -93,6 +93,6 @@ PROCESSES: Sequence[Process] = (LISTENER, CONSOLE, WORKER, CONNECTOR, STAND_IN, 
 
 # What is run once, to the end, before any of them.
 PREPARATIONS: Sequence[tuple[str, ...]] = (
-    (PYTHON, "manage.py", "migrate", "--no-input"),
-    (PYTHON, "manage.py", "ensure_admin"),
+    (PYTHON, MANAGE, "migrate", "--no-input"),
+    (PYTHON, MANAGE, "ensure_admin"),
 )

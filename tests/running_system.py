@@ -102,8 +102,9 @@ class System:
             **environment,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", command],
-            cwd=ROOT,
+            [sys.executable, str(ROOT / "manage.py"), command],
+            # As a service manager does, from anywhere.
+            cwd="/",
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -188,6 +188,12 @@ class Drain:
         """End soon: messages in hand are finished, everything else is released."""
         self._told_to_stop = True
 
+    def hurry(self, within_s: float) -> None:
+        """The same, and what has not ended within so many seconds is broken off. Called in the drain's loop."""
+        self._told_to_stop, self._stop_s = True, within_s
+        if self._stop_at is not None:
+            self._stop_at = self._patient_until = min(self._stop_at, self._loop.time() + within_s)
+
     # --- lanes ---
 
     async def _supervise(self, tour: asyncio.Task[None], keeper: asyncio.Task[None]) -> None:

@@ -13,6 +13,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -36,7 +37,8 @@ MISSES: Final = 2
 # As beat has them done.
 SWEEP_EVERY_S: Final = 5.0
 HOUSEKEEPING_EVERY_S: Final = 60.0
-# How long it waits for what it started: messages in hand, and the transaction after them.
+# How long messages in hand have when the process is to end, and how long it waits for that and the transaction after.
+HURRY_S: Final = 4.0
 END_S: Final = STOP_S + 1.0
 
 
@@ -118,6 +120,8 @@ class Duty:
         self._queues = queues
         self._now = now
         self._stop = threading.Event()
+        self._loop = new_event_loop()
+        self._drains: set[Drain] = set()
         # None of them keeps the process from ending.
         self._threads = [
             threading.Thread(target=work, name=f"stand-in-{name}", daemon=True)
@@ -142,14 +146,20 @@ class Duty:
     def end(self) -> None:
         """The same, and wait for it; not for long, because the process is to end."""
         self.wind_up()
+        with suppress(RuntimeError):  # its loop has ended
+            self._loop.call_soon_threadsafe(self._hurry)
         until = time.monotonic() + END_S
         for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0.0))
         if not self.has_ended:
             logger.error("what stood in has not ended and is left alone", extra={"action": "stand_in_hangs"})
 
+    def _hurry(self) -> None:
+        for drain in self._drains:
+            drain.hurry(HURRY_S)
+
     def _deliver(self) -> None:
-        cancelling.run(self._serve_all(), loop_factory=new_event_loop)
+        cancelling.run(self._serve_all(), loop_factory=lambda: self._loop)
 
     async def _serve_all(self) -> None:
         await asyncio.gather(*map(self._serve, self._queues))
@@ -161,8 +171,12 @@ class Duty:
             try:
                 if await board.waits():
                     drain = Drain(queue_name, stopping=self._stop.is_set, board=board, stop_s=math.inf)
-                    with watching(partial(getattr, drain, "rounds")):
-                        await drain.run()
+                    self._drains.add(drain)
+                    try:
+                        with watching(partial(getattr, drain, "rounds")):
+                            await drain.run()
+                    finally:
+                        self._drains.discard(drain)
             except Exception:
                 logger.exception("a drain of %s failed", queue_name, extra={"action": "stand_in_failed"})
             await asyncio.sleep(LOOK_EVERY_S)

@@ -149,6 +149,18 @@ def test_a_taken_port_is_named_with_the_way_to_change_it(tmp_path: Path, variabl
     assert system.output == [f"CommandError: {sentence}"]
 
 
+def test_one_port_for_two_servers_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with taken_port() as port:
+        pass
+    with started("up", tmp_path, SEG_HTTP_PORT=str(port), SEG_SMTP_PORT=str(port)) as system:
+        assert system.wait_for_end() == 1
+
+    assert system.output == [
+        f"CommandError: Port {port} on 127.0.0.1 is to be the web console's and the SMTP listener's: "
+        "set SEG_HTTP_PORT or SEG_SMTP_PORT to another one."
+    ]
+
+
 def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
