@@ -32,7 +32,8 @@ MESSAGES_A_SECOND: Final = 8.0
 MESSAGES_A_CONNECTION: Final = 10
 LONGEST_STOP_S: Final = 90.0
 # After the last message everybody behaves; what is left has so long to get through.
-SETTLING_S: Final = 300.0
+# Beyond the longest wait for a silent server, that behind a final dot.
+SETTLING_S: Final = 900.0
 TELLS_EVERY_S: Final = 10.0
 
 
