@@ -130,7 +130,7 @@ class Supervisor:
         self._processes = processes
         self._log_folder = log_folder
         self._environment = dict(environment)
-        self._say = say
+        self._tell = say
         self._courses = {process.name: Course() for process in processes}
         self._outputs: dict[str, Output] = {}
         self._failure = ""
@@ -212,6 +212,10 @@ class Supervisor:
             stderr_stream={"stream": output},
             hooks=hooks,
         )
+
+    def _say(self, line: str) -> None:
+        with suppress(OSError):  # a terminal, or a pipe, that is gone keeps nothing from being stopped
+            self._tell(line)
 
     def _warn(self, line: str) -> None:
         """A process's warning, for the terminal; not while all are stopped on purpose, in the middle of their work."""

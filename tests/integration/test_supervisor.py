@@ -101,6 +101,15 @@ def test_what_a_process_complains_of_while_it_is_stopped_is_for_its_log_alone(tm
     assert (tmp_path / "worker.log").read_text().splitlines() == ["WARNING at work", "ERROR torn from its work"]
 
 
+def test_a_terminal_that_is_gone_keeps_nothing_from_being_stopped(tmp_path: Path) -> None:
+    def say(line: str) -> None:
+        raise BrokenPipeError
+
+    supervisor = Supervisor([SLEEPER], log_folder=tmp_path, environment={}, say=say)
+    asyncio.run(supervisor.run(checks={}, when_ready=lambda stopping: os.kill(os.getpid(), signal.SIGTERM)))
+    assert not _sleepers()
+
+
 def test_a_process_that_keeps_ending_is_started_ever_later_and_the_others_stay_up(tmp_path: Path) -> None:
     said: list[str] = []
     sleepers: list[list[int]] = []
