@@ -9,7 +9,7 @@ JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fmt screens bench bench-console soak messages constraints
+.PHONY: help demo run test lint fmt screens bench bench-console bench-neighbours soak messages constraints
 
 help: ## Show this help
 	@echo "SEG Console: a mail gateway with a web console. Targets:"
@@ -51,6 +51,10 @@ bench: ## Measure against Postfix (needs root, postfix, stunnel4); SAVE=1 writes
 bench-console: ## Time the console with 200 policies and 40,000 routes; SAVE=1 writes docs/benchmarks-console.md
 	@sh .ci/install dev
 	$(BIN)/python -m seg_console.bench.console $(if $(SAVE),--save)
+
+bench-neighbours: ## Measure what a bad server costs the healthy one beside it; ROUNDS=5 for more, ONLY=word for some kinds
+	@sh .ci/install dev
+	ROUNDS="$(ROUNDS)" ONLY="$(ONLY)" $(BIN)/python -m tests.neighbours
 
 soak: ## Twenty minutes of mail among servers that misbehave, with accidents; MINUTES=5 for fewer, SEED=7 for the same again
 	@sh .ci/install dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ hypothesis_settings.load_profile("suite")
 @pytest.fixture(scope="session")
 def redis_process() -> Iterator[Redis]:
     """A real Redis on the socket the settings name, for the whole session."""
+    with running_redis() as client:
+        yield client
+
+
+@contextmanager
+def running_redis() -> Iterator[Redis]:
+    """The same, for as long as the block lasts."""
     socket: Path = settings.SEG_REDIS_SOCKET
     socket.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
