@@ -12,9 +12,10 @@ from seg_console.delivery.bounces import FailedRecipient, delivery_report
 from seg_console.delivery.enqueue import DeliverySpec, enqueue
 from seg_console.delivery.kinds import Claimed
 from seg_console.delivery.outcome import Outcome, diagnose
-from seg_console.mail import events, ids
+from seg_console.mail import events, ids, rows
 from seg_console.mail.addresses import domain_of
-from seg_console.mail.models import Body, Message, Recipient
+from seg_console.mail.models import Message
+from seg_console.mail.rows import MessageRow
 from seg_console.mail.values import Direction
 
 
@@ -44,17 +45,12 @@ def report(undelivered: Sequence[Undelivered], *, now: datetime) -> list[events.
     contents = [
         _content(mid, each, *originals[each.claimed.mid], now=now) for mid, each in zip(mids, undelivered, strict=True)
     ]
-    bodies = Body.objects.bulk_create(
-        [Body(mid=mid, content=content) for mid, content in zip(mids, contents, strict=True)]
-    )
-    Message.objects.bulk_create(
-        [_message(mid, each, body, now) for mid, each, body in zip(mids, undelivered, bodies, strict=True)]
-    )
-    Recipient.objects.bulk_create(
-        [
-            Recipient(message_id=mid, rid=0, address=each.claimed.envelope_sender)
-            for mid, each in zip(mids, undelivered, strict=True)
-        ]
+    rows.insert(
+        bodies=zip(mids, contents, strict=True),
+        messages=[
+            _row(mid, each, len(content), now) for mid, each, content in zip(mids, undelivered, contents, strict=True)
+        ],
+        recipients=[(mid, [each.claimed.envelope_sender]) for mid, each in zip(mids, undelivered, strict=True)],
     )
     enqueue(
         [_spec(mid, each, len(content)) for mid, each, content in zip(mids, undelivered, contents, strict=True)],
@@ -77,7 +73,7 @@ def _content(mid: int, undelivered: Undelivered, arrival: datetime, original: by
         original_headers=original,
         arrival=arrival,
         date=now,
-        message_id=f"<{mid}.{undelivered.claimed.id}.report@{settings.SEG_HOSTNAME}>",
+        message_id=_message_id(mid, undelivered),
     )
 
 
@@ -89,8 +85,8 @@ def _failed(address: str, outcome: Outcome, remote: str) -> FailedRecipient:
     return FailedRecipient(address, status, f"smtp; {outcome.code} {outcome.text}", remote)
 
 
-def _message(mid: int, undelivered: Undelivered, body: Body, now: datetime) -> Message:
-    return Message(
+def _row(mid: int, undelivered: Undelivered, size: int, now: datetime) -> MessageRow:
+    return MessageRow(
         mid=mid,
         root_mid=mid,
         parent_mid=undelivered.claimed.mid,
@@ -99,11 +95,15 @@ def _message(mid: int, undelivered: Undelivered, body: Body, now: datetime) -> M
         received_at=now,
         envelope_sender="",
         subject="Delivery Status Notification (Failure)",
-        message_id_header=f"<{mid}.{undelivered.claimed.id}.report@{settings.SEG_HOSTNAME}>",
-        size=len(body.content),
+        message_id_header=_message_id(mid, undelivered),
+        size=size,
+        body_id=mid,
         outstanding=1,
-        body=body,
     )
+
+
+def _message_id(mid: int, undelivered: Undelivered) -> str:
+    return f"<{mid}.{undelivered.claimed.id}.report@{settings.SEG_HOSTNAME}>"
 
 
 def _spec(mid: int, undelivered: Undelivered, size: int) -> DeliverySpec:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from seg_console.delivery import hosts
 from seg_console.delivery.hosts import News, Tally
@@ -24,6 +24,7 @@ from seg_console.delivery.reports import Undelivered, report
 from seg_console.delivery.rules import Decision, RetryRules, decide, is_final
 from seg_console.delivery.states import Move, State
 from seg_console.mail import events
+from seg_console.mail.bulk import update_many
 from seg_console.mail.models import Message, Recipient
 from seg_console.mail.progress import deliveries_ended
 from seg_console.mail.record import record
@@ -209,46 +210,40 @@ def _write_deliveries(endings: Sequence[_Ending], now: datetime) -> None:
         )
         assert moved == len(plain)  # looked at and locked a moment ago
     done = {each.claimed.id for each in plain}
-    others = [_changed(e, now) for e in endings if e.attempted.claimed.id not in done]
-    Delivery.objects.bulk_update(
-        others,
+    others = [each for each in endings if each.attempted.claimed.id not in done]
+    update_many(
+        Delivery,
+        (*_CHANGED, "state", "due_at", "lease_until", "ended_at"),
         [
-            "state",
-            "recipients",
-            "recipient_count",
-            "due_at",
-            "lease_until",
-            "ended_at",
-            "last_status",
-            "last_code",
-            "last_text",
-            "unanswered",
+            (*_changed(e), e.state, _due_at(e) or now, None, now if e.ended else None, e.attempted.claimed.id)
+            for e in others
+            if not e.rest
         ],
+        kept=_LAST,
     )
+    # They stay with their worker.
+    update_many(Delivery, _CHANGED, [(*_changed(e), e.attempted.claimed.id) for e in others if e.rest], kept=_LAST)
 
 
-def _changed(ending: _Ending, now: datetime) -> Delivery:
-    """The row after an attempt that failed for at least one recipient, or that goes on."""
+_LAST = ("last_status", "last_code", "last_text")
+_CHANGED = ("recipients", "recipient_count", "unanswered", *_LAST)
+
+
+def _changed(ending: _Ending) -> tuple[object, ...]:
+    """What an attempt that failed for at least one recipient, or that goes on, leaves in these columns; None for what
+    it leaves as it was."""
+    left = [*ending.rest, *(result.pair for result in ending.taking(Move.RETRY_LATER))]
+    failed = ending.taking(Move.RETRY_LATER, Move.BOUNCE, Move.EXPIRE)
+    last: tuple[str | None, str | None, str | None] = (None, None, None)
+    if failed:
+        diagnosis = diagnose(failed[-1].outcome, final=failed[-1].decision.move is not Move.RETRY_LATER)
+        last = diagnosis.status, diagnosis.code, " ".join(diagnosis.lines)
+    return [list(pair) for pair in left], len(left), ending.unanswered, *last
+
+
+def _due_at(ending: _Ending) -> datetime | None:
     waiting = ending.taking(Move.RETRY_LATER)
-    left = [*ending.rest, *(result.pair for result in waiting)]
-    row = Delivery(
-        pk=ending.attempted.claimed.id,
-        state=ending.state,
-        recipients=[list(pair) for pair in left],
-        recipient_count=len(left),
-        due_at=F("due_at") if ending.rest else (waiting[0].decision.due_at if waiting else None) or now,
-        lease_until=F("lease_until") if ending.rest else None,
-        ended_at=now if ending.ended else None,
-        last_status=F("last_status"),
-        last_code=F("last_code"),
-        last_text=F("last_text"),
-        unanswered=ending.unanswered,
-    )
-    if failed := ending.taking(Move.RETRY_LATER, Move.BOUNCE, Move.EXPIRE):
-        last = failed[-1]
-        diagnosis = diagnose(last.outcome, final=last.decision.move is not Move.RETRY_LATER)
-        row.last_status, row.last_code, row.last_text = diagnosis.status, diagnosis.code, " ".join(diagnosis.lines)
-    return row
+    return waiting[0].decision.due_at if waiting else None
 
 
 _RECIPIENT_STATES = {

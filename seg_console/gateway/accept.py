@@ -15,17 +15,12 @@ from django.db import transaction
 
 from seg_console.delivery.enqueue import enqueue
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
-from seg_console.gateway.planning import Piece, Plan, Rulebook, plan_all
-from seg_console.mail import events, ids
-from seg_console.mail.bulk import insert_many
-from seg_console.mail.models import Body, Message, Recipient
+from seg_console.gateway.planning import Plan, Rulebook, plan_all
+from seg_console.mail import events, ids, rows
 from seg_console.mail.record import record
-from seg_console.mail.values import Direction, MessageState, RecipientState, Verdict
+from seg_console.mail.rows import MessageRow
+from seg_console.mail.values import Direction, MessageState
 
-# What the database's columns hold; a longer header is cut for display, never in the message itself.
-_HEADER_LENGTH = 998
-
-Row: TypeAlias = tuple[object, ...]
 Happening: TypeAlias = Arrival | Abandoned | events.Event
 
 
@@ -41,77 +36,87 @@ def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) ->
             rules,
             new_mids=lambda needed: ids.take("MID", needed),
         )
-        _insert_messages(plans, [each for each in happenings if isinstance(each, Abandoned)])
+        _insert(plans, [each for each in happenings if isinstance(each, Abandoned)])
         record(_events(happenings, {plan.arrival.message.mid: plan for plan in plans}))
         enqueue([spec for plan in plans for piece in plan.pieces for spec in piece.deliveries], now=now)
 
 
-# Left out of a row: what is null until something happens.
-_MESSAGE = (
-    *("mid", "root_mid", "parent_mid", "icid", "direction", "received_at"),
-    *("interface", "interface_ip", "remote_ip", "reverse_dns", "reverse_dns_verified"),
-    *("envelope_sender", "subject", "message_id_header", "size", "policy_name", "verdict"),
-    *("state", "outstanding", "finished_at", "body_id"),
-)
-
-
-def _insert_messages(plans: Sequence[Plan], abandoned: Sequence[Abandoned]) -> None:
-    insert_many(Body, ("mid", "content"), [(plan.arrival.message.mid, plan.content) for plan in plans])
-    rows = [row for plan in plans for row in _message_rows(plan)]
-    insert_many(Message, _MESSAGE, [*rows, *(_abandoned_row(each) for each in abandoned)])
-    insert_many(
-        Recipient,
-        ("message_id", "rid", "address", "state"),
-        [
-            (piece.mid, rid, address, RecipientState.QUEUED)
-            for plan in plans
-            for piece in plan.pieces
-            for rid, address in enumerate(piece.recipients)
+def _insert(plans: Sequence[Plan], abandoned: Sequence[Abandoned]) -> None:
+    rows.insert(
+        bodies=[(plan.arrival.message.mid, plan.content) for plan in plans],
+        messages=[
+            *(row for plan in plans for row in _message_rows(plan)),
+            *(_abandoned_row(each) for each in abandoned),
         ],
+        recipients=[(piece.mid, piece.recipients) for plan in plans for piece in plan.pieces],
     )
 
 
-def _message_rows(plan: Plan) -> list[Row]:
-    mid, at = plan.arrival.message.mid, plan.arrival.received_at
-    if not plan.is_split:
-        return [_piece_row(plan, plan.pieces[0], parent=None)]
-    root = (
-        *(mid, mid, None, plan.arrival.peer.icid, Direction.INCOMING, at, *_host(plan.arrival.peer)),
-        *(*_summary(plan), "", Verdict.CLEAN, MessageState.SPLIT, 0, at, None),
-    )
-    return [root, *(_piece_row(plan, piece, parent=mid) for piece in plan.pieces)]
-
-
-def _piece_row(plan: Plan, piece: Piece, *, parent: int | None) -> Row:
-    mid, peer = plan.arrival.message.mid, plan.arrival.peer
-    icid = peer.icid if parent is None else 0
-    return (
-        *(piece.mid, mid, parent, icid, Direction.INCOMING, plan.arrival.received_at, *_host(peer)),
-        *(*_summary(plan), piece.part.policy.name, Verdict.CLEAN),
-        *(MessageState.QUEUED, len(piece.deliveries), None, mid),
-    )
-
-
-def _abandoned_row(abandoned: Abandoned) -> Row:
-    mid, at, peer = abandoned.message.mid, abandoned.at, abandoned.peer
-    return (
-        *(mid, mid, None, peer.icid, Direction.INCOMING, at, *_host(peer)),
-        *(abandoned.message.envelope_sender, None, "", 0, "", Verdict.CLEAN, MessageState.ABORTED, 0, at, None),
-    )
-
-
-def _host(peer: Peer) -> Row:
-    return (peer.interface, peer.interface_ip, peer.remote_ip, peer.reverse_dns, peer.verified)
-
-
-def _summary(plan: Plan) -> Row:
-    headers = plan.headers
-    subject = None if headers.subject is None else headers.subject[:_HEADER_LENGTH]
-    return (
+def _message_rows(plan: Plan) -> list[MessageRow]:
+    """One for each piece, and one that ends at once for what came in as their whole."""
+    mid, peer, headers = plan.arrival.message.mid, plan.arrival.peer, plan.headers
+    whole = _row(
+        mid,
+        peer,
+        plan.arrival.received_at,
         plan.arrival.message.envelope_sender,
-        subject,
-        (headers.message_id or "")[:_HEADER_LENGTH],
-        len(plan.content),
+        subject=rows.header_shown(headers.subject),
+        message_id_header=rows.header_shown(headers.message_id) or "",
+        size=len(plan.content),
+    )
+    pieces = [
+        whole._replace(
+            mid=piece.mid,
+            body_id=mid,
+            state=MessageState.QUEUED,
+            finished_at=None,
+            outstanding=len(piece.deliveries),
+            policy_name=piece.part.policy.name,
+        )
+        for piece in plan.pieces
+    ]
+    if not plan.is_split:
+        return pieces
+    return [whole, *(piece._replace(parent_mid=mid, icid=0) for piece in pieces)]
+
+
+def _abandoned_row(abandoned: Abandoned) -> MessageRow:
+    message = abandoned.message
+    row = _row(message.mid, abandoned.peer, abandoned.at, message.envelope_sender)
+    return row._replace(state=MessageState.ABORTED)
+
+
+def _row(
+    mid: int,
+    peer: Peer,
+    at: datetime,
+    envelope_sender: str,
+    *,
+    subject: str | None = None,
+    message_id_header: str = "",
+    size: int = 0,
+) -> MessageRow:
+    """An incoming message of which nothing goes on."""
+    return MessageRow(
+        mid=mid,
+        root_mid=mid,
+        parent_mid=None,
+        icid=peer.icid,
+        direction=Direction.INCOMING,
+        received_at=at,
+        envelope_sender=envelope_sender,
+        subject=subject,
+        message_id_header=message_id_header,
+        size=size,
+        body_id=None,
+        outstanding=0,
+        state=MessageState.SPLIT,
+        finished_at=at,
+        interface=peer.interface,
+        interface_ip=peer.interface_ip,
+        remote_ip=peer.remote_ip,
+        reverse_dns=peer.reverse_dns,
+        reverse_dns_verified=peer.verified,
     )
 
 
