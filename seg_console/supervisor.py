@@ -28,6 +28,7 @@ from circus.watcher import Watcher
 from tornado.ioloop import IOLoop
 
 from seg_console import tether
+from seg_console.guard import Guard
 from seg_console.processes import PYTHON, Process
 
 Say = Callable[[str], None]
@@ -156,6 +157,7 @@ class Supervisor:
         Raises SupervisionError when `when_ready` does.
         """
         logging.getLogger("circus").setLevel(logging.WARNING)
+        self._guard = Guard()
         arbiter = self._arbiter()
         self._take_signals()
         await arbiter.start()
@@ -170,6 +172,7 @@ class Supervisor:
             self._end()
             await asyncio.gather(keeping, *feeling)
             await self._stop_all(arbiter)
+            self._guard.close()
         if self._failure:
             raise SupervisionError(self._failure)
 
@@ -257,6 +260,7 @@ class Supervisor:
             if is_due and not self._stop.is_set():
                 course.starts(time.monotonic())
                 await watcher.spawn_processes()
+                self._guard.watch(watcher.processes)
 
     async def _feel(self, arbiter: Arbiter, name: str, answers: Callable[[], bool]) -> None:
         """Kill the process whenever it is silent for too long: one that hangs never ends by itself."""
@@ -281,7 +285,9 @@ class Supervisor:
         async with self._one_at_a_time:
             if not self._stop.is_set():
                 self._courses[process.name].starts(time.monotonic())
-                await arbiter.get_watcher(process.name).start()
+                watcher = arbiter.get_watcher(process.name)
+                await watcher.start()
+                self._guard.watch(watcher.processes)
 
     async def _start_all(self, arbiter: Arbiter, checks: Mapping[str, Callable[[], bool]]) -> None:
         first, *others = self._processes

@@ -15,6 +15,7 @@ import pytest
 from django.utils import timezone
 
 from seg_console.gateway.certificate import tls_context
+from seg_console.guard import GRACE_S
 from seg_console.launch import smtp_answers
 from tests.running_system import System, free_port_block, started, wait_until
 
@@ -33,14 +34,17 @@ def test_it_says_where_to_look_once_everything_answers(system: System) -> None:
     assert smtp_answers("127.0.0.1", system.smtp_port)
 
 
-def test_nothing_outlives_a_killed_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hung", [None, "manage.py stand_in"], ids=["all well", "one hangs"])
+def test_nothing_outlives_a_killed_up(tmp_path: Path, hung: str | None) -> None:
     with started("up", tmp_path) as system:
         system.wait_until_ready()
         family = system.family()
+        if hung:
+            system.child(hung).suspend()
 
         system.process.kill()
 
-        psutil.wait_procs(family, timeout=20)
+        psutil.wait_procs(family, timeout=GRACE_S + 20)
         assert not [process for process in family if process.is_running()]
 
 
