@@ -28,5 +28,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # No power cut happens in a test, and emptying the tables after each is most of the waiting for the disk.
     OPTIONS = cast(dict[str, str], DATABASES["default"]["OPTIONS"])
     OPTIONS["init_command"] = OPTIONS["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+else:
+    DATABASES["default"]["ENGINE"] = "tests.quick_postgresql"
 # Signing in is not what these tests are about, and a slow hash would be most of their time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

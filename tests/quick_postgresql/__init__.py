@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, as the tests use it: tables are emptied by DELETE."""
