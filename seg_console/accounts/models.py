@@ -27,7 +27,7 @@ class User(AbstractUser):
     """An account with one role. A new account gets the role that may do least.
 
     Accounts and preferences act at once, without commit: a locked account is locked now, and no roll back brings
-    somebody's access back (docs/decisions.md).
+    somebody's access back (docs/decisions.md#preferences-act-once).
     """
 
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.GUEST)

@@ -1,6 +1,6 @@
 """Preferences of an account (seg-webui 2.7): what may be chosen, and what holds where nothing was.
 
-They act at once, without commit: they concern nobody else (docs/decisions.md).
+They act at once, without commit: they concern nobody else (docs/decisions.md#preferences-act-once).
 """
 
 from __future__ import annotations

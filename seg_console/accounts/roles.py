@@ -36,7 +36,7 @@ class Privilege(Enum):
 
 
 # A role that may not commit may not submit either: pending changes that nobody can commit help no one
-# (docs/decisions.md).
+# (docs/decisions.md#roles-may-commit).
 PRIVILEGES: dict[Role, frozenset[Privilege]] = {
     Role.ADMINISTRATOR: frozenset(Privilege),
     Role.OPERATOR: frozenset(Privilege) - {Privilege.CHANGE_USERS, Privilege.RESET_CONFIGURATION},

@@ -1,6 +1,6 @@
 """How many failed attempts to log in are read before further ones are turned away for a while.
 
-django-axes counts them and knows one limit; here are three (docs/decisions.md).
+django-axes counts them and knows one limit; here are three (docs/decisions.md#two-looser-limits).
 """
 
 from __future__ import annotations
