@@ -31,13 +31,14 @@ from seg_console.config import running
 from seg_console.delivery import cancelling, hosts, queue
 from seg_console.delivery.allowance import Allowance
 from seg_console.delivery.kinds import Claimed, Destination, IpPreference, Terms, kind
-from seg_console.delivery.lane import LOOK_S, Lane, longest_wait
+from seg_console.delivery.lane import Lane, longest_wait
 from seg_console.delivery.nexthop import NextHop, Resolver
 from seg_console.delivery.nudge import FLAG_S, Board, Noticeboard, nudge
 from seg_console.delivery.queue import Demand, Turn
 from seg_console.delivery.rules import RetryRules
 from seg_console.delivery.running import DnsLookup, dns, routes
 from seg_console.delivery.settle import Attempted
+from seg_console.delivery.shelf import LOOK_S
 from seg_console.delivery.slots import Slots
 from seg_console.delivery.watchdog import WATCH_S, watching
 from seg_console.mail import events, ids

@@ -17,7 +17,7 @@ import logging
 import math
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -42,14 +42,13 @@ from seg_console.delivery.session import (
     dial,
 )
 from seg_console.delivery.settle import Attempted
+from seg_console.delivery.shelf import LOOK_S, Shelf
 from seg_console.mail import events
 
 logger = logging.getLogger(__name__)
 
 # A queue that is empty for this long is empty: until then connections stay open for what may come.
 QUIET_S: Final = 0.5
-# How often an empty queue is looked at meanwhile.
-LOOK_S: Final = 0.1
 # A destination of which nothing ended for so long is slow.
 LIVELY_S: Final = 0.25
 # Connections that broke one after the other, without a delivery between them, before the host counts as down.
@@ -59,7 +58,6 @@ MOST_CONNECTIONS: Final = 50
 # Rows claimed before any connection shows how fast the host is, and at once when all get the same answer.
 FIRST_CLAIM: Final = 10
 MOST_JUDGED: Final = 100
-MOST_BACKLOG: Final = 100_000
 # A connection that is so old takes no further message: a server that answers a character a second would keep it for
 # hours, under the configuration of long ago.
 LONGEST_CONNECTION_S: Final = 900.0
@@ -102,6 +100,28 @@ class Office(Protocol):
         """There is room for more claims."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How far a connection came; of one that was never tried, nothing."""
+
+    dcid: int = 0
+    address: Address | None = None
+    local_ip: str = ""
+    tls_protocol: str = ""
+    tls_cipher: str = ""
+
+
+NO_WAY: Final = _Way()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreachable:
+    """Why there is no connection."""
+
+    outcome: Outcome
+    way: _Way = NO_WAY
+
+
 class Lane:
     """One destination. `run` ends when nothing is left to do, the host is down, or `wind_up` or `give_way` was said."""
 
@@ -121,7 +141,7 @@ class Lane:
         self._rules = rules
         self._probe = probe
         self._office = office
-        self._ready: deque[Claimed] = deque()
+        self._shelf = Shelf()
         self._idle: deque[asyncio.Future[Claimed | None]] = deque()
         self._tasks: set[asyncio.Task[object]] = set()
         self._wake = asyncio.Event()
@@ -142,11 +162,6 @@ class Lane:
         self._giving_way = False
         self._down = False
         self._verdict: Outcome | None = None
-        self._backlog = 0
-        self._dry_since: float | None = None
-        self._look_at = 0.0
-        self._room: int | None = None
-        self._opens_at: float | None = None
         self._ended_at = -math.inf
 
     # --- what the drain sees ---
@@ -168,33 +183,25 @@ class Lane:
     @property
     def opens_at(self) -> float | None:
         """The loop's time from which more recipients may be sent to, None while nothing says that they may not."""
-        return self._opens_at
+        return self._shelf.opens_at
 
     @property
     def held(self) -> list[Claimed]:
         """Everything claimed and not settled yet."""
-        return [*self._ready, *self._in_hand.values()]
+        return [*self._shelf, *self._in_hand.values()]
 
     def in_transaction(self, now: float) -> int:
         """Messages whose outcomes may be expected at any moment: those that connections have in hand, if any has ended
         lately. A server that hangs is not waited for. `now` is the loop's clock."""
         return len(self._in_hand) if now - self._ended_at < LIVELY_S else 0
 
-    @property
-    def dry(self) -> bool:
-        """The last look found no row to claim."""
-        return self._dry_since is not None
-
     def appetite(self, now: float, *, by_the_way: bool) -> int:
-        """How many rows to claim now, 0 for none. `now` is the loop's clock. `by_the_way`: a transaction takes place
-        anyway; for its own sake it is worth it only when connections are about to run out of work."""
-        if self.stopping or (self.dry and now < self._look_at) or (self._giving_way and not self._open):
+        """How many rows to claim now, 0 for none. `now` is the loop's clock; `by_the_way` as in Shelf.room."""
+        if self.stopping or (self._giving_way and not self._open):
             return 0
-        if not by_the_way and len(self._ready) > self._open // 4:
-            return 0
-        rows = max(self._wanted - len(self._ready) - int(self._piloting), 0)
-        # Every row has a recipient at least.
-        return rows if self._room is None else min(rows, self._room)
+        return self._shelf.room(
+            self._wanted - int(self._piloting), connections=self._open, now=now, by_the_way=by_the_way
+        )
 
     @property
     def _wanted(self) -> int:
@@ -204,32 +211,22 @@ class Lane:
 
     def take(self, claimed: list[Claimed], now: float, *, asked: int) -> None:
         """The answer to an appetite of `asked` rows."""
-        # Whether the queue goes on behind a full claim is not counted but tried: twice as much each time.
-        self._backlog = max(2 * self._backlog, asked) if len(claimed) == asked else 0
-        if not claimed:
-            self._dry_since = self._dry_since if self._dry_since is not None else now
-            self._look_at = now + LOOK_S
-            self._wake.set()
-            return
-        self._dry_since = None
+        self._shelf.found(len(claimed), asked=asked, now=now)
         if self.stopping:
             for each in claimed:
                 self._office.release(each)
             return
-        self._ready.extend(claimed)
+        self._shelf.put(claimed)
         self._hand_out()
         self._wake.set()
 
     def allow(self, recipients: int) -> None:
         """Claim no more rows than there may be recipients."""
-        self._room = recipients
+        self._shelf.allow(recipients)
 
     def pause(self, opens_at: float) -> None:
         """Take nothing more before that time of the loop; what was taken is sent."""
-        self._opens_at = opens_at
-        self._backlog = 0
-        self._dry_since = asyncio.get_running_loop().time()
-        self._look_at = opens_at
+        self._shelf.pause(opens_at, now=asyncio.get_running_loop().time())
         self._wake.set()
 
     def wind_up(self) -> None:
@@ -279,12 +276,12 @@ class Lane:
 
     def _finished(self) -> bool:
         if self.stopping:
-            return not self._in_hand and not self._ready
+            return not self._in_hand and not self._shelf
         if self._giving_way and not self._open:
             return True
         now = asyncio.get_running_loop().time()
-        quiet = self._dry_since is not None and now - self._dry_since >= (QUIET_S if self._established else 0)
-        return quiet and not self._ready and not self._in_hand
+        quiet = self._shelf.has_been_dry(QUIET_S if self._established else 0.0, now)
+        return quiet and not self._shelf and not self._in_hand
 
     async def _adjust(self) -> None:
         if self._verdict is not None:
@@ -293,7 +290,7 @@ class Lane:
         if self.stopping or self._giving_way:
             return
         load = Load(
-            waiting=len(self._ready) + (min(self._backlog, MOST_BACKLOG) if self._ready else 0),
+            waiting=self._shelf.waiting,
             in_flight=len(self._in_hand),
             open=self._open - self._closing,
             idle=len(self._idle),
@@ -326,20 +323,20 @@ class Lane:
 
     def _pilot(self) -> Claimed | None:
         """The message that pays if the first connection fails."""
-        if self._established or self._piloting or not self._ready:
+        if self._established or self._piloting or not self._shelf:
             return None
         self._piloting = True
-        return self._hold(self._ready.popleft())
+        return self._hold(self._shelf.take())
 
     def _hold(self, claimed: Claimed) -> Claimed:
         self._in_hand[claimed.id] = claimed
         return claimed
 
     def _hand_out(self) -> None:
-        while self._ready and self._idle:
+        while self._shelf and self._idle:
             waiter = self._idle.popleft()
             if not waiter.done():
-                waiter.set_result(self._hold(self._ready.popleft()))
+                waiter.set_result(self._hold(self._shelf.take()))
 
     def _close_idle(self, count: int) -> None:
         for _ in range(min(count, len(self._idle))):
@@ -348,8 +345,8 @@ class Lane:
                 waiter.set_result(None)
 
     def _release_ready(self) -> None:
-        while self._ready:
-            self._office.release(self._ready.popleft())
+        for each in self._shelf.clear():
+            self._office.release(each)
 
     async def _end(self) -> None:
         """Wait for the connections, or break them off. How long they may take is the drain's to say."""
@@ -483,7 +480,7 @@ class Lane:
             )
         except DialError as error:
             self._office.note(*self._failure_events(address, dcid, error))
-            return _Unreachable(error.outcome, dcid=dcid, address=address, local_ip=error.local_ip)
+            return _Unreachable(error.outcome, _Way(dcid, address, error.local_ip))
         self._office.note(*self._opening_events(session, address, dcid))
         return session, dcid
 
@@ -500,7 +497,7 @@ class Lane:
         if outcome.failure is Failure.DNS_NEGATIVE:
             self._verdict = outcome
             self._office.tell(News(self.destination, up=False, at=timezone.now(), rests=False))
-        await self._store(pilot, (outcome,) * len(pilot.recipients), found=found)
+        await self._store(pilot, (outcome,) * len(pilot.recipients), found.way)
 
     def _host_down(self) -> None:
         """Rest the destination, not each message: everything that waits goes back untried."""
@@ -511,8 +508,8 @@ class Lane:
 
     def _judge_ready(self, verdict: Outcome) -> None:
         """An authoritative "no" about the domain is the answer for every message that waits for it."""
-        while self._ready:
-            claimed = self._hold(self._ready.popleft())
+        while self._shelf:
+            claimed = self._hold(self._shelf.take())
             task = asyncio.create_task(self._store(claimed, (verdict,) * len(claimed.recipients)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -545,14 +542,14 @@ class Lane:
             self._put_off.pop(claimed.id, None)
             self._office.release(claimed)
         else:
-            self._ready.appendleft(claimed)
+            self._shelf.put_first(claimed)
             self._hand_out()
         self._wake.set()
 
     async def _next(self) -> Claimed | None:
         """The next message, waiting for one if need be; None when the connection is no longer wanted."""
-        if self._ready and not self.stopping:
-            return self._hold(self._ready.popleft())
+        if self._shelf and not self.stopping:
+            return self._hold(self._shelf.take())
         if self.stopping:
             return None
         waiter: asyncio.Future[Claimed | None] = asyncio.get_running_loop().create_future()
@@ -580,10 +577,10 @@ class Lane:
             return claimed
         rids = tuple(rid for rid, _ in part)
         outcomes = self._judge(claimed, dict(zip(rids, result.outcomes, strict=True)), is_usable=session.usable)
-        found = _Unreachable(result.outcomes[0], dcid=dcid, address=session.address, local_ip=session.local_ip)
         transaction = rids if result.started else ()
         left = tuple(pair for pair, outcome in zip(claimed.recipients, outcomes, strict=True) if outcome is None)
-        is_ours = await self._store(claimed, outcomes, found=found, session=session, transaction=transaction)
+        way = _Way(dcid, session.address, session.local_ip, session.tls_protocol, session.tls_cipher)
+        is_ours = await self._store(claimed, outcomes, way, transaction=transaction)
         if left and is_ours:
             return self._hold(replace(claimed, recipients=left))
         self._put_off.pop(claimed.id, None)
@@ -646,24 +643,22 @@ class Lane:
         self,
         claimed: Claimed,
         outcomes: tuple[Outcome | None, ...],
+        way: _Way = NO_WAY,
         *,
-        found: _Unreachable | None = None,
-        session: Conversation | None = None,
         transaction: tuple[int, ...] = (),
     ) -> bool:
         self._ended_at = asyncio.get_running_loop().time()
-        address = found.address if found else None
         attempted = Attempted(
             claimed=claimed,
             outcomes=outcomes,
             at=timezone.now(),
             transaction=transaction,
-            dcid=found.dcid if found else 0,
-            local_ip=found.local_ip if found else "",
-            remote_ip=address.ip if address else "",
-            port=address.port if address else 0,
-            tls_protocol=session.tls_protocol if session else "",
-            tls_cipher=session.tls_cipher if session else "",
+            dcid=way.dcid,
+            local_ip=way.local_ip,
+            remote_ip=way.address.ip if way.address else "",
+            port=way.address.port if way.address else 0,
+            tls_protocol=way.tls_protocol,
+            tls_cipher=way.tls_cipher,
         )
         try:
             return await self._office.store(attempted)
@@ -715,16 +710,6 @@ class Lane:
             remote_ip=address.ip,
             port=address.port,
         )
-
-
-class _Unreachable:
-    """Why there is no connection, and how far it came."""
-
-    def __init__(self, outcome: Outcome, *, dcid: int = 0, address: Address | None = None, local_ip: str = "") -> None:
-        self.outcome = outcome
-        self.dcid = dcid
-        self.address = address
-        self.local_ip = local_ip
 
 
 def _dns_event(failure: LookupFailed) -> events.DnsFailed:

@@ -26,6 +26,7 @@ PURE = frozenset(
         "seg_console.mail.sentences",
         "seg_console.delivery.outcome",
         "seg_console.delivery.rules",
+        "seg_console.delivery.shelf",
         "seg_console.delivery.states",
         "seg_console.delivery.kinds",
         "seg_console.delivery.connections",
