@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
@@ -157,51 +158,53 @@ def _within(octets: int, rows: list[tuple[int, int]]) -> list[int]:
     return chosen
 
 
+class _Row(NamedTuple):
+    """What is read of a claimed delivery; each column by its look-up."""
+
+    id: int
+    message_id: int
+    address: str
+    attempt: int
+    recipients: list[list[Any]]
+    size: int
+    enqueued_at: datetime
+    expires_at: datetime
+    unanswered: bool
+    message__envelope_sender: str
+    message__subject: str | None
+    message__message_id_header: str
+    message__icid: int
+    message__body__content: bytes | memoryview | None
+
+
 def _read(ids: Sequence[int], destination: Destination) -> list[Claimed]:
     """Everything needed to send, bodies included, in one query; a second for kinds that want the envelope."""
-    rows = (
-        Delivery.objects.filter(pk__in=ids)
-        .order_by("due_at", "id")
-        .values_list(
-            "id",
-            "message_id",
-            "address",
-            "attempt",
-            "recipients",
-            "size",
-            "enqueued_at",
-            "expires_at",
-            "message__envelope_sender",
-            "message__subject",
-            "message__message_id_header",
-            "message__icid",
-            "message__body__content",
-            "unanswered",
-        )
+    rows = Delivery.objects.filter(pk__in=ids).order_by("due_at", "id").values_list(*_Row._fields)
+    found = list(map(_Row._make, rows))
+    envelopes = _envelopes([row.message_id for row in found]) if kind(destination.kind).wants_envelope else {}
+    return [_read_claim(row, destination, envelopes.get(row.message_id, [])) for row in found]
+
+
+def _read_claim(row: _Row, destination: Destination, envelope: Sequence[str]) -> Claimed:
+    content = row.message__body__content
+    return Claimed(
+        id=row.id,
+        mid=row.message_id,
+        destination=destination,
+        address=row.address,
+        attempt=row.attempt,
+        recipients=tuple((rid, address) for rid, address in row.recipients),
+        size=row.size,
+        enqueued_at=row.enqueued_at,
+        expires_at=row.expires_at,
+        envelope_sender=row.message__envelope_sender,
+        subject=row.message__subject,
+        message_id=row.message__message_id_header,
+        icid=row.message__icid,
+        content=None if content is None else bytes(content),
+        envelope=tuple(envelope),
+        unanswered=row.unanswered,
     )
-    found = list(rows)
-    envelopes = _envelopes([row[1] for row in found]) if kind(destination.kind).wants_envelope else {}
-    return [
-        Claimed(
-            id=row[0],
-            mid=row[1],
-            destination=destination,
-            address=row[2],
-            attempt=row[3],
-            recipients=tuple((rid, address) for rid, address in row[4]),
-            size=row[5],
-            enqueued_at=row[6],
-            expires_at=row[7],
-            envelope_sender=row[8],
-            subject=row[9],
-            message_id=row[10],
-            icid=row[11],
-            content=None if row[12] is None else bytes(row[12]),
-            envelope=tuple(envelopes.get(row[1], ())),
-            unanswered=row[13],
-        )
-        for row in found
-    ]
 
 
 def _envelopes(mids: Sequence[int]) -> dict[int, list[str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -303,6 +303,27 @@ def _events_of(ending: _Ending) -> Sequence[events.Event]:
     return [replace(event, transaction=ending.attempted.transaction if event.started else ()) for event in happened]
 
 
+class _Told(TypedDict):
+    """What every event of a delivery tells (events.DeliveryEvent)."""
+
+    mid: int
+    at: datetime
+    dcid: int
+    connector: bool
+    started: bool
+    rids: tuple[int, ...]
+    recipients: tuple[str, ...]
+
+
+class _Failed(_Told):
+    """And what every failed one does (events.DeliveryFailed)."""
+
+    status: str
+    reason: str
+    code: str
+    reply: tuple[str, ...]
+
+
 def _event(
     attempted: Attempted,
     outcome: Outcome,
@@ -314,16 +335,18 @@ def _event(
 ) -> events.DeliveryEvent:
     claimed = attempted.claimed
     how = kind(claimed.destination.kind)
-    rids, recipients = tuple(rid for rid, _ in pairs), tuple(address for _, address in pairs)
+    told: _Told = {
+        "mid": claimed.mid,
+        "at": attempted.at,
+        "dcid": attempted.dcid,
+        "connector": how.connector,
+        "started": started,
+        "rids": tuple(rid for rid, _ in pairs),
+        "recipients": tuple(address for _, address in pairs),
+    }
     if decision.move is Move.DELIVER:
         return events.Delivered(
-            mid=claimed.mid,
-            at=attempted.at,
-            dcid=attempted.dcid,
-            connector=how.connector,
-            started=started,
-            rids=rids,
-            recipients=recipients,
+            **told,
             response=outcome.text,
             local_ip=attempted.local_ip,
             remote_ip=attempted.remote_ip,
@@ -332,48 +355,20 @@ def _event(
             tls_cipher=attempted.tls_cipher,
         )
     diagnosis = diagnose(outcome, final=decision.move is not Move.RETRY_LATER)
+    failed: _Failed = {
+        **told,
+        "status": diagnosis.status,
+        "reason": diagnosis.reason,
+        "code": diagnosis.code,
+        "reply": diagnosis.lines,
+    }
     if decision.move is Move.RETRY_LATER:
         assert decision.due_at is not None
-        return events.Delayed(
-            mid=claimed.mid,
-            at=attempted.at,
-            dcid=attempted.dcid,
-            connector=how.connector,
-            started=started,
-            rids=rids,
-            recipients=recipients,
-            status=diagnosis.status,
-            reason=diagnosis.reason,
-            code=diagnosis.code,
-            reply=diagnosis.lines,
-            retry_at=decision.due_at.isoformat(),
-        )
+        return events.Delayed(**failed, retry_at=decision.due_at.isoformat())
     if how.bounces and not claimed.envelope_sender:
-        return events.DoubleBounced(
-            mid=claimed.mid,
-            at=attempted.at,
-            dcid=attempted.dcid,
-            connector=how.connector,
-            started=started,
-            rids=rids,
-            recipients=recipients,
-            status=diagnosis.status,
-            reason=diagnosis.reason,
-            code=diagnosis.code,
-            reply=diagnosis.lines,
-        )
+        return events.DoubleBounced(**failed)
     return events.Bounced(
-        mid=claimed.mid,
-        at=attempted.at,
-        dcid=attempted.dcid,
-        connector=how.connector,
-        started=started,
-        rids=rids,
-        recipients=recipients,
-        status=diagnosis.status,
-        reason=diagnosis.reason,
-        code=diagnosis.code,
-        reply=diagnosis.lines,
+        **failed,
         tls=outcome.failure is Failure.TLS,
         expired=decision.move is Move.EXPIRE,
         unconfirmed=unconfirmed,

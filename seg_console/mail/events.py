@@ -285,41 +285,39 @@ class Delivered(DeliveryEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delayed(DeliveryEvent):
-    """A soft bounce: another attempt follows at `retry_at`. `code` "000" when there was no SMTP reply."""
+class DeliveryFailed(DeliveryEvent):
+    """What every attempt tells that failed for these recipients. `code` "000" when there was no SMTP reply."""
 
-    kind = "delayed"
     status: str  # enhanced status, "4.3.0"
     reason: str  # the gateway's wording of the status
     code: str
     reply: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delayed(DeliveryFailed):
+    """A soft bounce: another attempt follows at `retry_at`."""
+
+    kind = "delayed"
     retry_at: str  # ISO 8601
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounced(DeliveryEvent):
+class Bounced(DeliveryFailed):
     """A hard bounce: these recipients are given up. `tls`: because TLS could not be had; `unconfirmed`: an attempt sent
     the copy and got no answer, so that it may have arrived."""
 
     kind = "bounced"
-    status: str
-    reason: str
-    code: str
-    reply: tuple[str, ...]
     tls: bool
     expired: bool
     unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoubleBounced(DeliveryEvent):
+class DoubleBounced(DeliveryFailed):
     """A delivery report could not be delivered; there is nobody left to tell."""
 
     kind = "double_bounced"
-    status: str
-    reason: str
-    code: str
-    reply: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

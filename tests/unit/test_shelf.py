@@ -47,9 +47,7 @@ def shelf(ready: int = 0, *, found_nothing_at: float | None = None) -> Shelf:
         pytest.param(shelf(4), 12, False, 0, id="none for its own sake as long as there is more"),
         pytest.param(shelf(4), 12, True, 6, id="but beside another transaction"),
         pytest.param(shelf(11), 100, True, 0, id="none beyond what is wanted"),
-        pytest.param(
-            shelf(found_nothing_at=NOW - LOOK_S / 2), 0, True, 0, id="a dry queue rests"
-        ),
+        pytest.param(shelf(found_nothing_at=NOW - LOOK_S / 2), 0, True, 0, id="a dry queue rests"),
         pytest.param(shelf(found_nothing_at=NOW - LOOK_S), 0, False, 10, id="but now and then"),
     ],
 )
