@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 # A message that a server took so long before a worker was killed may not be written down as delivered yet: the slowest
 # answer of a server, and the database's turn.
 UNTOLD_S: Final = 10.0
-ENDED: Final = frozenset({"delivered", "bounced", "expired"})
+# A copy that was given up, and may have arrived: its content was sent and its end never answered.
+UNCONFIRMED: Final = "unconfirmed"
+ENDED: Final = frozenset({"delivered", "bounced", "expired", UNCONFIRMED})
 
 
 class Copy(NamedTuple):
@@ -68,8 +70,8 @@ def judge(
         else:
             verdict.delivered += state == "delivered"
             verdict.given_up += state != "delivered"
-            # Every arrival but the one that the row knows of.
-            for at in times[:-1] if state == "delivered" else times:
+            # Every arrival but the one that the row knows of, or thinks possible.
+            for at in times[:-1] if state in {"delivered", UNCONFIRMED} else times:
                 _blame(verdict, copy, at, kills)
     return verdict
 

@@ -28,6 +28,7 @@ def test_rows_that_say_what_the_servers_say_are_good(states: list[str], at: tupl
         (["delivered"], (), "untrue"),
         (["delivered"], (5.0, 6.0), "unexplained"),
         (["bounced"], (5.0,), "unexplained"),
+        (["unconfirmed"], (5.0, 6.0), "unexplained"),
         (["delivered"], (KILL + 5, KILL + 50), "unexplained"),
         (["delivered"], (KILL - 20, KILL + 50), "unexplained"),
     ],
@@ -36,6 +37,13 @@ def test_each_fault_is_found(states: list[str], at: tuple[float, ...], fault: st
     found = verdict(*states, at=at)
     assert getattr(found, fault) == [COPY]
     assert not found.is_good
+
+
+@pytest.mark.parametrize("at", [(), (5.0,)])
+def test_an_unconfirmed_copy_may_have_arrived(at: tuple[float, ...]) -> None:
+    found = verdict("unconfirmed", at=at)
+    assert found.is_good
+    assert found.given_up == 1
 
 
 def test_what_was_taken_right_before_a_kill_may_come_again() -> None:
