@@ -26,7 +26,8 @@ run: ## Start everything for real use, on an empty system
 
 test: lint ## Check and test everything, on SQLite and on PostgreSQL
 	$(BIN)/pytest $(PARALLEL)
-	$(BIN)/python -m tests.postgresql $(BIN)/pytest $(PARALLEL)
+	# Of the pure tests once is enough.
+	$(BIN)/python -m tests.postgresql $(BIN)/pytest $(PARALLEL) tests/integration tests/acceptance
 
 lint: ## Check style, types, the compose file
 	@sh .ci/install dev

@@ -39,7 +39,16 @@ from seg_console.config.checks import only_new
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.order import STEP, place
 from seg_console.config.problems import Problem, path_of
-from seg_console.config.registry import ListSection, ObjectSection, Plain, Section, Shape, identity_of, repeated
+from seg_console.config.registry import (
+    ListSection,
+    MendedAt,
+    ObjectSection,
+    Plain,
+    Section,
+    Shape,
+    identity_of,
+    repeated,
+)
 from seg_console.config.rows import Rows
 
 MOST_POLICIES = 1_000
@@ -200,6 +209,7 @@ class DefaultPolicySection(Section[DefaultPolicy]):
     shape = DefaultPolicy
     model = IncomingMailPolicy
     identified = True
+    mended_at = MendedAt("policies:list")
 
     def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
         return [(UUID(DEFAULT_POLICY_UID), {})]
@@ -263,18 +273,29 @@ def check_lists_exist(policies: Any, lists: Any) -> Iterator[Problem]:
                 yield Problem(f"{path}[{index}]", message % {"name": name})
 
 
-ADDRESS_LISTS = AddressLists("address_lists", NamedList, AddressList, place=15, identity="name", most=MOST_LISTS)
+ADDRESS_LISTS = AddressLists(
+    "address_lists",
+    NamedList,
+    AddressList,
+    place=15,
+    identity="name",
+    mended_at=MendedAt("address-lists:list", "address-lists:edit"),
+    most=MOST_LISTS,
+)
 INCOMING_MAIL_POLICIES = IncomingMailPolicies(
     "incoming_mail_policies",
     Policy,
     IncomingMailPolicy,
     place=20,
     identity="name",
+    mended_at=MendedAt("policies:list", "policies:edit"),
     ordered=True,
     most=MOST_POLICIES,
 )
 DEFAULT_POLICY = DefaultPolicySection()
-MAIL_POLICY_SETTINGS = ObjectSection("mail_policy_settings", Settings, MailPolicySettings, place=35)
+MAIL_POLICY_SETTINGS = ObjectSection(
+    "mail_policy_settings", Settings, MailPolicySettings, place=35, mended_at=MendedAt("mail-policy-settings:edit")
+)
 
 
 def register() -> None:

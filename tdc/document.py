@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from seg_console.config import registry
 from seg_console.config.checks import plain_lines
 from seg_console.config.models import ConfigurationObject
-from seg_console.config.registry import Extension, ObjectSection, Plain, Shape
+from seg_console.config.registry import Extension, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.mail.addresses import check_address
 from tdc.models import MOST_MESSAGES_PER_CONNECTION, ConnectorSettings, PolicyChoice
@@ -83,6 +83,7 @@ class PolicyKey(Extension[Choice]):
 
     key = "threat_defense_connector"
     model = PolicyChoice
+    mended_at = MendedAt("policies:list", "tdc:policy-choice")
 
     def __init__(self, section: str, shape: type[Choice]) -> None:
         self.section, self.shape = section, shape
@@ -100,7 +101,9 @@ class PolicyKey(Extension[Choice]):
         ]
 
 
-CONNECTOR = ObjectSection("threat_defense_connector", Connector, ConnectorSettings, place=10)
+CONNECTOR = ObjectSection(
+    "threat_defense_connector", Connector, ConnectorSettings, place=10, mended_at=MendedAt("tdc:edit-settings")
+)
 POLICY_CHOICE: Extension[Any] = PolicyKey("incoming_mail_policies", Choice)
 DEFAULT_POLICY_CHOICE: Extension[Any] = PolicyKey("default_policy", DefaultChoice)
 

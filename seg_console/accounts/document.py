@@ -18,7 +18,7 @@ from seg_console.accounts.models import (
 )
 from seg_console.config import registry
 from seg_console.config.document import Document
-from seg_console.config.registry import ObjectSection, Shape
+from seg_console.config.registry import MendedAt, ObjectSection, Shape
 
 
 class Accounts(Shape):
@@ -35,8 +35,12 @@ class Network(Shape):
     web_ui_inactivity_timeout: Annotated[int, Field(ge=SHORTEST_TIMEOUT, le=LONGEST_TIMEOUT)] = 30
 
 
-ACCOUNT_SETTINGS = ObjectSection("account_settings", Accounts, AccountSettings, place=100)
-NETWORK_ACCESS = ObjectSection("network_access", Network, NetworkAccess, place=110)
+ACCOUNT_SETTINGS = ObjectSection(
+    "account_settings", Accounts, AccountSettings, place=100, mended_at=MendedAt("accounts:edit-account-settings")
+)
+NETWORK_ACCESS = ObjectSection(
+    "network_access", Network, NetworkAccess, place=110, mended_at=MendedAt("accounts:edit-network-access")
+)
 
 
 def account_settings(configuration: Document) -> Accounts:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from seg_console.config import registry
 from seg_console.config.models import Configuration, GeneralSettings
-from seg_console.config.registry import ObjectSection, Shape
+from seg_console.config.registry import MendedAt, ObjectSection, Shape
 
 
 class General(Shape):
     comment_required: bool = False
 
 
-GENERAL_SETTINGS = ObjectSection("general_settings", General, GeneralSettings, place=120)
+GENERAL_SETTINGS = ObjectSection(
+    "general_settings", General, GeneralSettings, place=120, mended_at=MendedAt("configuration:edit-general-settings")
+)
 
 
 def general_settings(configuration: Configuration) -> GeneralSettings:

@@ -14,42 +14,10 @@ from django.urls import reverse
 from seg_console.config import registry
 from seg_console.config.models import Configuration
 from seg_console.config.problems import Problem
+from seg_console.config.registry import MendedAt
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Paths that begin so (whatever stands in the brackets) are mended on the page `view`; those of one object, where
-    there is a page for each, on `object_view`, which takes its uid."""
-
-    path: str
-    view: str
-    object_view: str = ""
-
-    def holds(self, path: str) -> bool:
-        pattern = re.escape(self.path).replace(re.escape("[]"), r"\[\d+\]")
-        return re.match(rf"{pattern}(?![a-z_])", path) is not None
-
-
-# The first that holds a path counts. A section that has no page of its own is mended in the Configuration File.
-PLACES = (
-    Place("threat_defense_connector", "tdc:edit-settings"),
-    Place("incoming_mail_policies[].threat_defense_connector", "policies:list", "tdc:policy-choice"),
-    Place("incoming_mail_policies", "policies:list", "policies:edit"),
-    Place("default_policy.threat_defense_connector", "policies:list", "tdc:policy-choice"),
-    Place("default_policy", "policies:list"),
-    Place("certificates", "certificates:list", "certificates:replace"),
-    Place("listener", "listeners:edit"),
-    Place("host_access", "host-access:list", "host-access:edit"),
-    Place("recipient_access", "recipient-access:list", "recipient-access:edit"),
-    Place("smtp_routes", "smtp-routes:list", "smtp-routes:edit"),
-    Place("destination_controls", "destination-controls:list", "destination-controls:edit"),
-    Place("destination_control_settings", "destination-controls:edit-global-settings"),
-    Place("bounce_profiles", "bounce-profiles:list", "bounce-profiles:edit"),
-    Place("bounce_profile", "bounce-profiles:edit-default"),
-    Place("dns", "dns:edit-settings"),
-    Place("general_settings", "configuration:edit-general-settings"),
-    Place("", "configuration:file"),
-)
+# Where a path is mended that belongs to no section.
+NOWHERE_ELSE = MendedAt("configuration:file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +39,20 @@ def mends(problems: Iterable[Problem], shown: Configuration) -> list[Mend]:
 
 
 def _mend(problem: Problem, there: set[str]) -> Mend:
-    place = next(place for place in PLACES if place.holds(problem.path))
-    if place.object_view and problem.uid in there:
-        return Mend(problem.path, problem.message, reverse(place.object_view, args=[problem.uid]), problem.name)
-    return Mend(problem.path, problem.message, reverse(place.view))
+    page = _page(problem)
+    if page.object_view and problem.uid in there:
+        return Mend(problem.path, problem.message, reverse(page.object_view, args=[problem.uid]), problem.name)
+    return Mend(problem.path, problem.message, reverse(page.view))
+
+
+def _page(problem: Problem) -> MendedAt:
+    """That of the extension which the path leads into, else of the section."""
+    here = next((each for each in registry.sections() if each.key == problem.section), None)
+    if here is None:
+        return NOWHERE_ELSE
+    behind = re.match(r"(?:\[\d+\])?\.([a-z_]+)", problem.path.removeprefix(here.key))
+    inside = behind[1] if behind else ""
+    return next((each.mended_at for each in registry.extensions(here.key) if each.key == inside), here.mended_at)
 
 
 def _there(problems: Iterable[Problem], shown: Configuration) -> set[str]:

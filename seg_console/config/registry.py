@@ -33,6 +33,14 @@ Value = TypeVar("Value")
 Plain = dict[str, Any]
 
 
+class MendedAt(NamedTuple):
+    """Names of URLs: the page on which a value is mended, and that of one object, which takes its uid, where there is
+    a page for each."""
+
+    view: str
+    object_view: str = ""
+
+
 class Section(ABC, Generic[Value]):
     """One top-level key. `place` orders the keys of the document; `model` is what its objects are in the database."""
 
@@ -40,6 +48,7 @@ class Section(ABC, Generic[Value]):
     place: int
     shape: type[Shape]
     model: type[ConfigurationObject]
+    mended_at: MendedAt
     # Those of its parts that are rows of their own.
     part_models: tuple[type[ConfigurationObject], ...] = ()
     # Whether others refer to its objects by uid, which is then kept beside the committed text.
@@ -71,8 +80,10 @@ class ObjectSection(Section[S]):
 
     fixed_uid: UUID
 
-    def __init__(self, key: str, shape: type[S], model: type[ConfigurationObject], *, place: int) -> None:
-        self.key, self.shape, self.model, self.place = key, shape, model, place
+    def __init__(
+        self, key: str, shape: type[S], model: type[ConfigurationObject], *, place: int, mended_at: MendedAt
+    ) -> None:
+        self.key, self.shape, self.model, self.place, self.mended_at = key, shape, model, place, mended_at
         self.fixed_uid = uuid.uuid5(uuid.NAMESPACE_OID, key)
 
     def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
@@ -106,11 +117,12 @@ class ListSection(Section[tuple[S, ...]], Generic[S]):
         *,
         place: int,
         identity: str,
+        mended_at: MendedAt,
         ordered: bool = False,
         most: int = 100_000,
     ) -> None:
         self.key, self.shape, self.model, self.place, self.identity = key, shape, model, place, identity
-        self.ordered, self.most = ordered, most
+        self.ordered, self.most, self.mended_at = ordered, most, mended_at
 
     def dump(self, rows: Rows) -> list[tuple[UUID, Plain]]:
         return [(row.uid, self.to_plain(row)) for row in sorted(rows.of(self.model), key=self.sort_key)]
@@ -149,6 +161,7 @@ class Extension(ABC, Generic[S]):
     key: str
     shape: type[S]
     model: type[ConfigurationObject]
+    mended_at: MendedAt
 
     @abstractmethod
     def dump(self, rows: Rows) -> Mapping[UUID, Plain]:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, DomainPattern, Port, check_host, only_new
 from seg_console.config.problems import Problem, path_of
-from seg_console.config.registry import ListSection, ObjectSection, Shape
+from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Shape
 from seg_console.delivery.config_models import (
     DEFAULT_PROFILE,
     LONGEST_CERTIFICATE_NAME,
@@ -161,16 +161,43 @@ class Dns(Shape):
     timeout: Annotated[int, Field(ge=1, le=60)] = 5
 
 
-SMTP_ROUTES = ListSection("smtp_routes", Route, SmtpRoute, place=50, identity="domain", most=MOST_ROUTES)
-DESTINATION_CONTROLS = ListSection("destination_controls", Control, DestinationControl, place=60, identity="domain")
+SMTP_ROUTES = ListSection(
+    "smtp_routes",
+    Route,
+    SmtpRoute,
+    place=50,
+    identity="domain",
+    mended_at=MendedAt("smtp-routes:list", "smtp-routes:edit"),
+    most=MOST_ROUTES,
+)
+DESTINATION_CONTROLS = ListSection(
+    "destination_controls",
+    Control,
+    DestinationControl,
+    place=60,
+    identity="domain",
+    mended_at=MendedAt("destination-controls:list", "destination-controls:edit"),
+)
 DESTINATION_CONTROL_SETTINGS = ObjectSection(
-    "destination_control_settings", ControlSettings, DestinationControlSettings, place=65
+    "destination_control_settings",
+    ControlSettings,
+    DestinationControlSettings,
+    place=65,
+    mended_at=MendedAt("destination-controls:edit-global-settings"),
 )
-BOUNCE_PROFILE = ObjectSection("bounce_profile", Bounces, BounceProfile, place=80)
+BOUNCE_PROFILE = ObjectSection(
+    "bounce_profile", Bounces, BounceProfile, place=80, mended_at=MendedAt("bounce-profiles:edit-default")
+)
 BOUNCE_PROFILES = ListSection(
-    "bounce_profiles", NamedBounces, NamedBounceProfile, place=85, identity="name", most=1_000
+    "bounce_profiles",
+    NamedBounces,
+    NamedBounceProfile,
+    place=85,
+    identity="name",
+    mended_at=MendedAt("bounce-profiles:list", "bounce-profiles:edit"),
+    most=1_000,
 )
-DNS = ObjectSection("dns", Dns, DnsSettings, place=90)
+DNS = ObjectSection("dns", Dns, DnsSettings, place=90, mended_at=MendedAt("dns:edit-settings"))
 
 
 def register() -> None:

@@ -17,7 +17,7 @@ from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, RUNNING, Port, only_new
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.problems import Problem, path_of
-from seg_console.config.registry import ListSection, ObjectSection, Plain, Shape
+from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.config.secrets import check_no_mask
 from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
@@ -302,16 +302,29 @@ HOST_ACCESS = HostAccessSection(
     models.SenderGroup,
     place=38,
     identity="name",
+    mended_at=MendedAt("host-access:list", "host-access:edit"),
     ordered=True,
     most=MOST_GROUPS,
 )
 RECIPIENT_ACCESS = RecipientAccessSection(
-    "recipient_access", Access, RecipientAccess, place=40, identity="recipient", ordered=True
+    "recipient_access",
+    Access,
+    RecipientAccess,
+    place=40,
+    identity="recipient",
+    mended_at=MendedAt("recipient-access:list", "recipient-access:edit"),
+    ordered=True,
 )
 CERTIFICATES = ListSection(
-    "certificates", NamedCertificate, models.Certificate, place=36, identity="name", most=MOST_CERTIFICATES
+    "certificates",
+    NamedCertificate,
+    models.Certificate,
+    place=36,
+    identity="name",
+    mended_at=MendedAt("certificates:list", "certificates:replace"),
+    most=MOST_CERTIFICATES,
 )
-LISTENER = ObjectSection("listener", Listener, ListenerSettings, place=70)
+LISTENER = ObjectSection("listener", Listener, ListenerSettings, place=70, mended_at=MendedAt("listeners:edit"))
 
 
 def register() -> None:

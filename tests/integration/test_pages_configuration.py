@@ -20,9 +20,10 @@ from policies.models import IncomingMailPolicy, PolicyMember
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
-from seg_console.config import document, forms, pending
-from seg_console.config.mending import PLACES
+from seg_console.config import document, forms, pending, registry
+from seg_console.config.mending import NOWHERE_ELSE, mends
 from seg_console.config.models import Configuration, LoadedFile
+from seg_console.config.problems import Problem
 from tdc.document import CONNECTOR
 from tdc.models import ConnectorSettings
 from tests.configurations import full, policy, route
@@ -492,10 +493,47 @@ def test_a_set_that_two_merged_changes_broke_names_the_fault_and_its_page(user: 
     assert pending.pending_of(user) is not None
 
 
+@pytest.mark.parametrize(
+    ("path", "view"),
+    [
+        ("threat_defense_connector.message_intake_address", "tdc:edit-settings"),
+        ("incoming_mail_policies[0].threat_defense_connector.address", "policies:list"),
+        ("address_lists[2].entries[0]", "address-lists:list"),
+        ("mail_policy_settings.header_priority", "mail-policy-settings:edit"),
+        ("network_access.web_ui_inactivity_timeout", "accounts:edit-network-access"),
+        ("smtp_routes[0].hosts[1].port", "smtp-routes:list"),
+        ("nobody_knows_it", "configuration:file"),
+        ("", "configuration:file"),
+    ],
+)
+def test_a_fault_leads_to_the_page_of_its_section(path: str, view: str) -> None:
+    [mend] = mends([Problem(path, "no")], Configuration())
+    assert mend.url == reverse(view)
+
+
+@pytest.mark.parametrize(
+    ("path", "view"),
+    [
+        ("default_policy.threat_defense_connector.mode", "tdc:policy-choice"),
+        ("incoming_mail_policies[0].threat_defense_connector.mode", "tdc:policy-choice"),
+        ("incoming_mail_policies[0].name", "policies:edit"),
+    ],
+)
+def test_a_fault_of_an_object_leads_to_its_own_page(user: User, path: str, view: str) -> None:
+    uid = DEFAULT_POLICY_UID if path.startswith("default") else policy_uid(user, "Board")
+    [mend] = mends([Problem(path, "no", uid=str(uid), name="Board")], pending.shown_to(user))
+    assert (mend.url, mend.name) == (reverse(view, args=[uid]), "Board")
+
+
 def test_every_place_where_faults_are_mended_exists() -> None:
-    for place in PLACES:
-        assert reverse(place.view)
-        assert not place.object_view or reverse(place.object_view, args=[DEFAULT_POLICY_UID])
+    sections = registry.sections()
+    extensions = [each for section in sections for each in registry.extensions(section.key)]
+
+    assert len(sections) > 10
+    assert extensions
+    for page in [NOWHERE_ELSE, *(each.mended_at for each in sections), *(each.mended_at for each in extensions)]:
+        assert reverse(page.view)
+        assert not page.object_view or reverse(page.object_view, args=[DEFAULT_POLICY_UID])
 
 
 def test_the_review_takes_the_same_number_of_queries_whatever_differs(user: User, client: Client) -> None:
