@@ -19,7 +19,9 @@ from aiosmtplib.response import SMTPResponse
 
 from seg_console.mail.lines import visible
 
-# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind so many is read, not kept.
+# RFC 5321 4.5.3.1.5 allows 512 octets in a line; real servers send more. What lies behind so many is read, not kept:
+# of a line as many as the characters that are shown of a reply can have, and of all lines together.
+MOST_OF_A_LINE: Final = 4_096
 MOST_KEPT: Final = 65_536
 # Nobody has this much to say: a stream without an end.
 LONGEST_REPLY: Final = 1_048_576
@@ -56,7 +58,7 @@ class ReplyReader:
         start = 0
         while not self.fault and start < len(data):
             end = data.find(b"\n", start)
-            self._line += data[start : end if end >= 0 else len(data)][: MOST_KEPT - len(self._line)]
+            self._line += data[start : end if end >= 0 else len(data)][: MOST_OF_A_LINE - len(self._line)]
             self._octets += (end if end >= 0 else len(data)) - start
             if end < 0:
                 break
