@@ -1,15 +1,14 @@
 """`make bench-neighbours`: how fast a healthy server gets its mail beside one that misbehaves, on either leg.
 
 One drain; the healthy server and its neighbours in processes of their own. Each round beside a bad server follows one
-beside a good server that gets as many messages; the figure is the middle of the rounds' ratios. ROUNDS (3); ONLY=word
-measures some kinds. Exits with 1 when one is below LEAST.
+beside a good server that gets as many messages; the figure is the ratio of the best rounds, because whatever else the
+machine does only slows a round down. ROUNDS (3); ONLY=word measures some kinds. Exits with 1 when one is below LEAST.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,7 +35,7 @@ from tests.neighbours.kinds import GOOD, KINDS  # noqa: E402
 from tests.neighbours.remotes import HEALTHY, LEGS, PARTS  # noqa: E402
 from tests.running_system import ROOT, wait_until  # noqa: E402
 
-HEALTHY_MESSAGES: Final = 2_400
+HEALTHY_MESSAGES: Final = 1_500
 NEIGHBOUR_MESSAGES: Final = 60
 LEAST: Final = 0.9
 # What the neighbour still has in hand when the healthy one has everything is broken off.
@@ -65,8 +64,8 @@ class Bench:
     def told(self, kind: str, leg: str, rounds: int) -> float:
         """The ratio, printed."""
         pairs = [(self._rate(GOOD, leg), self._rate(kind, leg)) for _ in range(rounds)]
-        ratio = statistics.median(beside / alone for alone, beside in pairs)
-        good, bad = (statistics.median(rates) for rates in zip(*pairs, strict=True))
+        good, bad = max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
+        ratio = bad / good
         _say(f"{kind:32} {leg:10} {good:>12.0f} msg/s {bad:>10.0f} msg/s {ratio:6.2f}")
         return ratio
 
