@@ -195,7 +195,7 @@ def details(request: ConsoleRequest, destination: str) -> HttpResponse:
         "as_of": timezone.now(),
         "counters": _counters(found),
         "gauges": _gauges(found),
-        "hosts": [ShownHost(host) for host in found.hosts],
+        "hosts": _shown_hosts(found.hosts),
     }
     return render(request, "monitor/delivery_status_details.html", context)
 
@@ -203,14 +203,16 @@ def details(request: ConsoleRequest, destination: str) -> HttpResponse:
 class ShownHost:
     """One domain that is looked up under a destination, with its state and the route in force for it."""
 
-    def __init__(self, host: HostStatus) -> None:
+    def __init__(self, host: HostStatus, route: tuple[RouteHost, ...]) -> None:
         self.host = host
+        self.route = route
         self.state_class, self.state_word = STATES[HostStatus.Status(host.status)]
 
-    @property
-    def route(self) -> tuple[RouteHost, ...]:
-        ensure_initial()
-        return running.current().value(routes).lookup(self.host.domain) or ()
+
+def _shown_hosts(hosts: Sequence[HostStatus]) -> list[ShownHost]:
+    ensure_initial()
+    in_force = running.current().value(routes)
+    return [ShownHost(host, in_force.lookup(host.domain) or ()) for host in hosts]
 
 
 @require_POST

@@ -271,6 +271,18 @@ def test_details_show_the_counters_of_one_destination(client: Client) -> None:
     assert "127.0.0.1:2526" in response.content.decode()
 
 
+def test_the_details_take_a_fixed_number_of_queries(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(40):
+        host(f"d{number}.example", kind="tdc", destination="the.tdc.queue")
+    waiting(message(101), "the.tdc.queue")
+    # Session, user, its console session, hosts, waiting recipients, what is held, the running set (three), pending set.
+    with django_assert_num_queries(10):
+        page = client.get(reverse("monitor:delivery-status-details", args=["the.tdc.queue"]))
+    assert len(page.context["hosts"]) == 40
+
+
 def test_an_unknown_destination_is_not_found_and_the_search_says_so(client: Client) -> None:
     assert client.get(reverse("monitor:delivery-status-details", args=["x.example"])).status_code == 404
     response = client.get(reverse("monitor:delivery-status-search"), {"domain": "<x>.example"}, follow=True)
