@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -39,6 +40,19 @@ def database_away(request: HttpRequest) -> HttpResponse:
 
 def _without_database(template: str, **context: Any) -> str:
     return render_to_string(template, {"frame": Frame(user=None, view_name="", offers_sign_in=False), **context})
+
+
+class NoNulInAddress:
+    """No name here holds a NUL, and no database looks for one: such an address is a bad request, whatever page it asks
+    for and wherever in it the NUL stands, as a search or the end of the page before."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("NUL in the address")
+        return self.get_response(request)
 
 
 class PageForWrongMethod:

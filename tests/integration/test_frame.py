@@ -88,6 +88,19 @@ def test_every_page_has_the_strict_policy_and_nothing_inline() -> None:
     assert_strict(Client().get(reverse("accounts:sign-in")))
 
 
+def test_a_nul_anywhere_in_an_address_is_a_bad_request_on_every_page() -> None:
+    people = sample_system.fill()
+    client = signed_in(people[Role.ADMINISTRATOR])
+    for address in walk.pages(people[Role.ADMINISTRATOR]):
+        joint = "&" if "?" in address else "?"
+        for asked in ("find=a%00", "after=%00", "q=%00&after=x"):
+            response = client.get(f"{address}{joint}{asked}")
+            assert (response.status_code, address) == (400, address)
+    assert_strict(response)
+    assert "it holds a NUL character" in response.content.decode()
+    assert client.get("/monitor/delivery-status/a%00b/").status_code == 400
+
+
 @pytest.mark.parametrize(("address", "status"), failing_urls.ADDRESSES.items())
 def test_error_pages_are_in_the_frame_strict_and_lead_on(address: str, status: int, settings: Settings) -> None:
     settings.ROOT_URLCONF = "tests.failing_urls"

@@ -107,7 +107,7 @@ def test_the_longest_search_of_every_page_fits_in_chinese() -> None:
 
 
 @pytest.mark.parametrize("name", ["recipient-access:list", "smtp-routes:list", "destination-controls:list"])
-@pytest.mark.parametrize("text", ["\u4e2d" * (LONGEST_TEXT + 1), "a\0b"])
+@pytest.mark.parametrize("text", ["\u4e2d" * (LONGEST_TEXT + 1)])
 def test_a_text_too_long_for_a_table_is_refused_on_its_page(name: str, text: str) -> None:
     configured()
     response = signed_in(person()).get(reverse(name), {"find": text})

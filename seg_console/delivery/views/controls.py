@@ -75,7 +75,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it, the default row last on each page."""
     shown = pending.shown_to(request.user)
     form = FindForm(request.GET, label=_("Destination begins with"))
-    searched, after = form.searched, request.GET.get("after", "").replace("\x00", "")
+    searched, after = form.searched, request.GET.get("after", "")
     found = DestinationControl.objects.filter(configuration=shown, domain__istartswith=searched, domain__gt=after)
     page = list(found.exclude(domain=ALL).order_by("domain")[: ROWS_SHOWN + 1])
     rows, default_row = page[:ROWS_SHOWN], _default_row(shown)

@@ -39,7 +39,7 @@ def route_list(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it: there may be 40,000."""
     shown = pending.shown_to(request.user)
     form = FindForm(request.GET, label=_("Receiving Domain begins with"))
-    searched, after = form.searched, request.GET.get("after", "").replace("\x00", "")
+    searched, after = form.searched, request.GET.get("after", "")
     routes = SmtpRoute.objects.filter(configuration=shown)
     found = routes.filter(domain__istartswith=searched, domain__gt=after).exclude(domain=ALL)
     page = list(found.order_by("domain")[: ROUTES_SHOWN + 1])
