@@ -98,7 +98,7 @@ def talk(session: Session, *chunks: bytes) -> Heard:
         outputs = session.receive(chunk)
         heard.take(outputs)
         while outputs and isinstance(outputs[-1], MessageReady):
-            outputs = session.answer(250, f"ok:  Message {outputs[-1].message.mid} accepted")
+            outputs = session.answer(250, f"ok:  Message {outputs[-1].message.envelope.mid} accepted")
             heard.take(outputs)
     return heard
 

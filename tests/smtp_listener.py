@@ -82,7 +82,7 @@ class RecordingHandler:
     def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
         self.messages.append(message)
         if self.answers:
-            connection.answer(250, f"ok:  Message {message.mid} accepted")
+            connection.answer(250, f"ok:  Message {message.envelope.mid} accepted")
         else:
             self.waiting.append((connection, message))
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 from django.db import transaction
 
 from seg_console.delivery.enqueue import enqueue
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
 from seg_console.gateway.planning import Plan, Rulebook, plan_all
+from seg_console.gateway.protocol import Envelope
 from seg_console.mail import events, ids, rows
 from seg_console.mail.record import record
 from seg_console.mail.rows import MessageRow
@@ -37,13 +38,13 @@ def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) ->
             new_mids=lambda needed: ids.take("MID", needed),
         )
         _insert(plans, [each for each in happenings if isinstance(each, Abandoned)])
-        record(_events(happenings, {plan.arrival.message.mid: plan for plan in plans}))
+        record(_events(happenings, {plan.mid: plan for plan in plans}))
         enqueue([spec for plan in plans for piece in plan.pieces for spec in piece.deliveries], now=now)
 
 
 def _insert(plans: Sequence[Plan], abandoned: Sequence[Abandoned]) -> None:
     rows.insert(
-        bodies=[(plan.arrival.message.mid, plan.content) for plan in plans],
+        bodies=[(plan.mid, plan.content) for plan in plans],
         messages=[
             *(row for plan in plans for row in _message_rows(plan)),
             *(_abandoned_row(each) for each in abandoned),
@@ -54,12 +55,11 @@ def _insert(plans: Sequence[Plan], abandoned: Sequence[Abandoned]) -> None:
 
 def _message_rows(plan: Plan) -> list[MessageRow]:
     """One for each piece, and one that ends at once for what came in as their whole."""
-    mid, peer, headers = plan.arrival.message.mid, plan.arrival.peer, plan.headers
+    mid, headers = plan.mid, plan.headers
     whole = _row(
-        mid,
-        peer,
+        plan.arrival.message.envelope,
+        plan.arrival.peer,
         plan.arrival.received_at,
-        plan.arrival.message.envelope_sender,
         subject=rows.header_shown(headers.subject),
         message_id_header=rows.header_shown(headers.message_id) or "",
         size=len(plan.content),
@@ -81,16 +81,14 @@ def _message_rows(plan: Plan) -> list[MessageRow]:
 
 
 def _abandoned_row(abandoned: Abandoned) -> MessageRow:
-    message = abandoned.message
-    row = _row(message.mid, abandoned.peer, abandoned.at, message.envelope_sender)
+    row = _row(abandoned.message.envelope, abandoned.peer, abandoned.at)
     return row._replace(state=MessageState.ABORTED)
 
 
 def _row(
-    mid: int,
+    envelope: Envelope,
     peer: Peer,
     at: datetime,
-    envelope_sender: str,
     *,
     subject: str | None = None,
     message_id_header: str = "",
@@ -98,13 +96,13 @@ def _row(
 ) -> MessageRow:
     """An incoming message of which nothing goes on."""
     return MessageRow(
-        mid=mid,
-        root_mid=mid,
+        mid=envelope.mid,
+        root_mid=envelope.mid,
         parent_mid=None,
         icid=peer.icid,
         direction=Direction.INCOMING,
         received_at=at,
-        envelope_sender=envelope_sender,
+        envelope_sender=envelope.sender,
         subject=subject,
         message_id_header=message_id_header,
         size=size,
@@ -126,7 +124,7 @@ def _events(happenings: Sequence[Happening], plans: dict[int, Plan]) -> list[eve
     for each in happenings:
         match each:
             case Arrival():
-                happened.extend(_arrival_events(plans[each.message.mid]))
+                happened.extend(_arrival_events(plans[each.message.envelope.mid]))
             case Abandoned():
                 happened.append(_abandoned_event(each))
             case _:
@@ -136,13 +134,13 @@ def _events(happenings: Sequence[Happening], plans: dict[int, Plan]) -> list[eve
 
 def _arrival_events(plan: Plan) -> Iterator[events.Event]:
     yield _received_event(plan)
-    at, sender = plan.arrival.received_at, plan.arrival.message.envelope_sender
+    at, sender = plan.arrival.received_at, plan.arrival.message.envelope.sender
     for piece in plan.pieces:
         if plan.is_split:
             yield events.Splintered(
                 mid=piece.mid,
                 at=at,
-                parent_mid=plan.arrival.message.mid,
+                parent_mid=plan.mid,
                 policy=piece.part.policy.name,
                 envelope_sender=sender,
                 recipients=piece.recipients,
@@ -156,19 +154,15 @@ def _arrival_events(plan: Plan) -> Iterator[events.Event]:
             intake_address=piece.intake_address,
         )
     if plan.is_split:
-        yield events.Finished(mid=plan.arrival.message.mid, at=at)
+        yield events.Finished(mid=plan.mid, at=at)
 
 
 def _received_event(plan: Plan) -> events.Received:
-    peer, message, headers = plan.arrival.peer, plan.arrival.message, plan.headers
+    peer, headers = plan.arrival.peer, plan.headers
     return events.Received(
-        mid=message.mid,
+        **_told(plan.arrival.message.envelope),
         at=plan.arrival.received_at,
         icid=peer.icid,
-        envelope_sender=message.envelope_sender,
-        recipients=message.recipients,
-        refused=message.refused,
-        invalid=message.invalid,
         message_id=headers.message_id,
         subject=headers.subject,
         size=len(plan.content),
@@ -177,22 +171,37 @@ def _received_event(plan: Plan) -> events.Received:
         remote_ip=peer.remote_ip,
         reverse_dns=peer.reverse_dns,
         verified=peer.verified,
-        throttled=message.throttled,
         sender_group=peer.sender_group,
         matched=peer.matched,
     )
 
 
 def _abandoned_event(abandoned: Abandoned) -> events.Aborted:
-    message = abandoned.message
     return events.Aborted(
-        mid=message.mid,
+        **_told(abandoned.message.envelope),
         at=abandoned.at,
         icid=abandoned.peer.icid,
-        envelope_sender=message.envelope_sender,
-        recipients=message.recipients,
-        refused=message.refused,
-        invalid=message.invalid,
-        reason=message.reason,
-        throttled=message.throttled,
+        reason=abandoned.message.reason,
     )
+
+
+class _Told(TypedDict):
+    """What events tell of an envelope."""
+
+    mid: int
+    envelope_sender: str
+    recipients: tuple[str, ...]
+    refused: tuple[str, ...]
+    invalid: tuple[str, ...]
+    throttled: tuple[str, ...]
+
+
+def _told(envelope: Envelope) -> _Told:
+    return {
+        "mid": envelope.mid,
+        "envelope_sender": envelope.sender,
+        "recipients": envelope.recipients,
+        "refused": envelope.refused,
+        "invalid": envelope.invalid,
+        "throttled": envelope.throttled,
+    }

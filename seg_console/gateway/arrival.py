@@ -35,10 +35,11 @@ class Arrival:
 
 def with_domains(message: ReceivedMessage, *, own: str) -> ReceivedMessage:
     """`postmaster` without a domain is the postmaster of our `own`; only he comes without one."""
-    if all("@" in recipient for recipient in message.recipients):
+    envelope = message.envelope
+    if all("@" in recipient for recipient in envelope.recipients):
         return message
-    whole = tuple(each if "@" in each else f"{each}@{own}" for each in message.recipients)
-    return replace(message, recipients=whole)
+    whole = tuple(each if "@" in each else f"{each}@{own}" for each in envelope.recipients)
+    return replace(message, envelope=replace(envelope, recipients=whole))
 
 
 def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip: bool) -> bytes:
@@ -47,18 +48,18 @@ def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip:
     `Received:` is RFC 5321 4.4; the two X-IronPort headers (`sender_ip`) are what the intake reads the true client
     address from (TDC reference 4.4). The MID is the one that came in, before any split.
     """
-    message, peer = arrival.message, arrival.peer
+    message, envelope, peer = arrival.message, arrival.message.envelope, arrival.peer
     protocol = ("ESMTPS" if message.tls else "ESMTP") if message.esmtp else "SMTP"
     name = peer.reverse_dns or "unknown"
     literal = f"IPv6:{peer.remote_ip}" if ":" in peer.remote_ip else peer.remote_ip
     # Naming the recipient would tell each of several about the others (RFC 5321 7.6).
-    only = f"\r\n  for <{message.recipients[0]}>" if len(message.recipients) == 1 else ""
+    only = f"\r\n  for <{envelope.recipients[0]}>" if len(envelope.recipients) == 1 else ""
     date = format_datetime(arrival.received_at.astimezone(zone))
     received = (
         f"Received: from {message.helo or 'unknown'} ({name} [{literal}])\r\n"
-        f"  by {hostname} with {protocol} id {message.mid}{only};\r\n  {date}\r\n"
+        f"  by {hostname} with {protocol} id {envelope.mid}{only};\r\n  {date}\r\n"
     )
-    remote = f"X-IronPort-RemoteIP: {peer.remote_ip}\r\nX-IronPort-MID: {message.mid}\r\n" if sender_ip else ""
+    remote = f"X-IronPort-RemoteIP: {peer.remote_ip}\r\nX-IronPort-MID: {envelope.mid}\r\n" if sender_ip else ""
     return (received + remote).encode("ascii", errors="replace")
 
 

@@ -261,15 +261,7 @@ class Listener:
         """RFC 5321 6.3: a message that has passed too many servers is going round in a circle."""
         peer = self._peers[connection]
         at = self._now()
-        aborted = AbortedMessage(
-            mid=message.mid,
-            envelope_sender=message.envelope_sender,
-            recipients=message.recipients,
-            refused=message.refused,
-            invalid=message.invalid,
-            reason=AbortReason.LOOP,
-            throttled=message.throttled,
-        )
+        aborted = AbortedMessage(message.envelope, AbortReason.LOOP)
         self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message loop"))
         self._writer.submit(Abandoned(peer, at, aborted))
         connection.answer(*LOOP_ANSWER)

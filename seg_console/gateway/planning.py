@@ -55,6 +55,11 @@ class Plan:
     pieces: tuple[Piece, ...]
 
     @property
+    def mid(self) -> int:
+        """Of what came in."""
+        return self.arrival.message.envelope.mid
+
+    @property
     def is_split(self) -> bool:
         return len(self.pieces) > 1
 
@@ -62,7 +67,10 @@ class Plan:
 def plan_all(arrivals: Sequence[Arrival], rules: Rulebook, *, new_mids: Callable[[int], Iterable[int]]) -> list[Plan]:
     """Match every recipient. `new_mids(n)` gives the n MIDs of all the parts of messages that split, in one block."""
     read = [(arrival, read_headers(arrival.message.content)) for arrival in arrivals]
-    splits = [rules.table.split(senders_of(arrival, headers), arrival.message.recipients) for arrival, headers in read]
+    splits = [
+        rules.table.split(senders_of(arrival, headers), arrival.message.envelope.recipients)
+        for arrival, headers in read
+    ]
     needed = sum(len(parts) for parts in splits if len(parts) > 1)
     fresh = iter(new_mids(needed)) if needed else iter(())
     return [
@@ -72,21 +80,21 @@ def plan_all(arrivals: Sequence[Arrival], rules: Rulebook, *, new_mids: Callable
 
 def senders_of(arrival: Arrival, headers: Headers) -> Senders:
     """Who the message says it is from, as policies ask it."""
-    return Senders(arrival.message.envelope_sender, headers.from_address, headers.reply_to, headers.sender)
+    return Senders(arrival.message.envelope.sender, headers.from_address, headers.reply_to, headers.sender)
 
 
 def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> Plan:
-    message = arrival.message
+    envelope = arrival.message.envelope
     above = gateway_headers(
         arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.connector.add_sender_ip_header
     )
-    content = above + message.content
-    mids = [message.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
+    content = above + arrival.message.content
+    mids = [envelope.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
     pieces = [
         _piece(
             mid,
             part,
-            tuple(message.recipients[rid] for rid in part.rids),
+            tuple(envelope.recipients[rid] for rid in part.rids),
             intake_address=rules.connector.choice_for(part.policy.uid),
             size=len(content),
         )

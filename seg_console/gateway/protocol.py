@@ -73,40 +73,42 @@ class CloseReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedMessage:
-    """A whole message. `content` has CRLF line ends and no stuffed dots, and ends with CRLF unless it is empty.
+class Envelope:
+    """What MAIL and RCPT said.
 
     Addresses are ASCII as the client wrote them, without angle brackets and source route; "" is the null sender, and
     `postmaster` may stand without a domain (RFC 5321 4.1.1.3). `refused` are recipients turned away, `invalid` the
-    text of those whose syntax was wrong, `throttled` those that were too many. `declared_size` is the SIZE of MAIL in
-    octets, 0 where none was given.
+    text of those whose syntax was wrong, `throttled` those that were too many.
     """
 
     mid: int
-    envelope_sender: str
+    sender: str
     recipients: tuple[str, ...]
-    refused: tuple[str, ...]
-    invalid: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    throttled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """A whole message. `content` has CRLF line ends and no stuffed dots, and ends with CRLF unless it is empty.
+    `declared_size` is the SIZE of MAIL in octets, 0 where none was given."""
+
+    envelope: Envelope
     content: bytes
     helo: str
     esmtp: bool
     tls: bool
     body_8bitmime: bool
     declared_size: int
-    throttled: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AbortedMessage:
-    """A message that was begun with MAIL and never became whole; addresses as in `ReceivedMessage`."""
+    """A message that was begun with MAIL and never became whole."""
 
-    mid: int
-    envelope_sender: str
-    recipients: tuple[str, ...]
-    refused: tuple[str, ...]
-    invalid: tuple[str, ...]
+    envelope: Envelope
     reason: AbortReason
-    throttled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,16 @@ class _Transaction:
     refused: list[str] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     throttled: list[str] = field(default_factory=list)
+
+    def envelope(self) -> Envelope:
+        return Envelope(
+            mid=self.mid,
+            sender=self.sender,
+            recipients=tuple(self.recipients),
+            refused=tuple(self.refused),
+            invalid=tuple(self.invalid),
+            throttled=tuple(self.throttled),
+        )
 
 
 class Session:
@@ -497,18 +509,13 @@ class Session:
         self._put(
             MessageReady(
                 ReceivedMessage(
-                    mid=transaction.mid,
-                    envelope_sender=transaction.sender,
-                    recipients=tuple(transaction.recipients),
-                    refused=tuple(transaction.refused),
-                    invalid=tuple(transaction.invalid),
+                    envelope=transaction.envelope(),
                     content=content,
                     helo=self._helo or "",
                     esmtp=self._esmtp,
                     tls=self._tls,
                     body_8bitmime=transaction.body_8bitmime,
                     declared_size=transaction.declared_size,
-                    throttled=tuple(transaction.throttled),
                 )
             )
         )
@@ -569,19 +576,7 @@ class Session:
         if (transaction.refused or transaction.throttled) and not transaction.recipients:
             # Single refusals are no error of the client's: a list with some stale recipients is ordinary mail.
             self._errors += 1
-        self._put(
-            MessageAborted(
-                AbortedMessage(
-                    mid=transaction.mid,
-                    envelope_sender=transaction.sender,
-                    recipients=tuple(transaction.recipients),
-                    refused=tuple(transaction.refused),
-                    invalid=tuple(transaction.invalid),
-                    reason=reason,
-                    throttled=tuple(transaction.throttled),
-                )
-            )
-        )
+        self._put(MessageAborted(AbortedMessage(transaction.envelope(), reason)))
 
     # -- commands (RFC 5321 4.1.1)
 

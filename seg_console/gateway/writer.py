@@ -143,7 +143,7 @@ def _call_all(answers: list[tuple[Callable[[Answer], None], Answer]]) -> None:
 
 def accepted(happening: Happening) -> Answer:
     """The answer that takes responsibility. The two blanks are AsyncOS's."""
-    mid = happening.message.mid if isinstance(happening, Arrival) else 0
+    mid = happening.message.envelope.mid if isinstance(happening, Arrival) else 0
     return Answer(250, f"ok:  Message {mid} accepted")
 
 

@@ -43,8 +43,8 @@ def _keep(store: Store) -> Receive:
     def receive(message: ReceivedMessage, tls: str) -> None:
         store.put(
             message.content,
-            sender=message.envelope_sender,
-            recipients=message.recipients,
+            sender=message.envelope.sender,
+            recipients=message.envelope.recipients,
             tls=tls,
             at=datetime.now(UTC),
         )

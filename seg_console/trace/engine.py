@@ -233,7 +233,7 @@ def _arrival(
 def _message(arrival: Arrival, configuration: Running, gateway: Gateway, *, now: datetime) -> TracedMessage:
     rules = Rulebook.of(configuration, hostname=gateway.hostname, zone=gateway.zone)
     (plan,) = plan_all([arrival], rules, new_mids=lambda needed: range(MID + 1, MID + 1 + needed))
-    why = explain(rules.table, senders_of(arrival, plan.headers), arrival.message.recipients)
+    why = explain(rules.table, senders_of(arrival, plan.headers), arrival.message.envelope.recipients)
     specs = [spec for piece in plan.pieces for spec in piece.deliveries]
     # The kinds of delivery ask the running configuration themselves.
     with supposing(configuration):
@@ -286,7 +286,7 @@ def _delivery(
     now: datetime,
 ) -> TracedDelivery:
     """As a worker would hold it. Of a delivery's row only the number is made up: it is in the copy's Message-ID."""
-    message, of_kind = plan.arrival.message, kind(spec.kind)
+    of_kind = kind(spec.kind)
     claimed = Claimed(
         id=serial,
         mid=spec.mid,
@@ -297,7 +297,7 @@ def _delivery(
         size=spec.size,
         enqueued_at=now,
         expires_at=now,
-        envelope_sender=message.envelope_sender,
+        envelope_sender=plan.arrival.message.envelope.sender,
         subject=plan.headers.subject,
         message_id=plan.headers.message_id or "",
         icid=plan.arrival.peer.icid,

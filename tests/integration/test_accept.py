@@ -17,7 +17,7 @@ from seg_console.delivery.models import Delivery
 from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
 from seg_console.gateway.planning import Rulebook
-from seg_console.gateway.protocol import AbortedMessage, AbortReason, ReceivedMessage
+from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage
 from seg_console.mail.models import Body, Message, Recipient, TrackingEvent
 from tests import running_configuration as configuration
 from tests.running_configuration import INTAKE, SECOND_INTAKE
@@ -44,11 +44,7 @@ ABOVE = (
 
 def arrival(mid: int, *recipients: str, sender: str = "alice@example.net", content: bytes = CONTENT) -> Arrival:
     message = ReceivedMessage(
-        mid=mid,
-        envelope_sender=sender,
-        recipients=recipients,
-        refused=(),
-        invalid=(),
+        envelope=Envelope(mid=mid, sender=sender, recipients=recipients),
         content=content,
         helo="client.example.net",
         esmtp=True,
@@ -187,14 +183,13 @@ def test_a_queued_copy_keeps_its_address_and_the_next_takes_the_new_one() -> Non
 
 
 def test_an_abandoned_transaction_is_a_message_that_was_aborted() -> None:
-    aborted = AbortedMessage(
+    envelope = Envelope(
         mid=101,
-        envelope_sender="alice@example.net",
+        sender="alice@example.net",
         recipients=("bob@corp.example",),
         refused=("x@elsewhere.example",),
-        invalid=(),
-        reason=AbortReason.SENDER,
     )
+    aborted = AbortedMessage(envelope, AbortReason.SENDER)
     take(Abandoned(PEER, NOW, aborted))
     message = Message.objects.get()
     assert (message.state, message.body_id, message.finished_at) == ("aborted", None, NOW)

@@ -84,7 +84,7 @@ def test_a_mailbox_takes_mail_in_clear() -> None:
             await smtp.sendmail("carla@supplier.example", ["anna@corp.example"], CONTENT)
 
     [(message, tls)] = converse(None, talk)
-    assert (message.envelope_sender, message.recipients) == ("carla@supplier.example", ("anna@corp.example",))
+    assert (message.envelope.sender, message.envelope.recipients) == ("carla@supplier.example", ("anna@corp.example",))
     assert (message.content, tls) == (CONTENT, "")
 
 

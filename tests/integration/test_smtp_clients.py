@@ -82,7 +82,7 @@ def test_swaks_sends_a_pipelined_message() -> None:
     done = run_against_listener(handler, swaks("--pipeline", "--to", "bob@corp.example,carol@corp.example"))
     assert done.returncode == 0, done.stdout
     [message] = handler.messages
-    assert message.recipients == ("bob@corp.example", "carol@corp.example")
+    assert message.envelope.recipients == ("bob@corp.example", "carol@corp.example")
 
 
 def test_swaks_sends_over_starttls(certificate: Path) -> None:
@@ -101,7 +101,7 @@ def test_swaks_is_refused_a_foreign_recipient() -> None:
     assert done.returncode == 24, done.stdout  # no recipient was accepted
     assert b"550 #5.1.0 Address rejected." in done.stdout
     assert handler.messages == []
-    assert [message.refused for message in handler.aborted_messages] == [("x@elsewhere.example",)]
+    assert [message.envelope.refused for message in handler.aborted_messages] == [("x@elsewhere.example",)]
 
 
 # -- msmtp
@@ -118,7 +118,7 @@ def test_msmtp_sends_a_message() -> None:
     done = run_against_listener(handler, msmtp(), stdin=MAIL)
     assert done.returncode == 0, done.stderr
     [message] = handler.messages
-    assert (message.envelope_sender, message.recipients) == ("alice@example.net", ("bob@corp.example",))
+    assert (message.envelope.sender, message.envelope.recipients) == ("alice@example.net", ("bob@corp.example",))
     assert body(message.content) == body(MAIL_ON_THE_WIRE)
 
 
@@ -150,7 +150,7 @@ def test_smtp_source_sends_many_messages_over_many_sessions() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(handler.messages) == 200
-    assert len({message.mid for message in handler.messages}) == 200
+    assert len({message.envelope.mid for message in handler.messages}) == 200
     assert len(handler.endings) == 10
     assert all(len(message.content) >= 10_000 for message in handler.messages)
 
@@ -163,5 +163,5 @@ def test_smtp_source_sends_to_many_recipients() -> None:
     )
     assert done.returncode == 0, done.stderr
     [message] = handler.messages
-    assert len(message.recipients) == 50
-    assert len(set(message.recipients)) == 50
+    assert len(message.envelope.recipients) == 50
+    assert len(set(message.envelope.recipients)) == 50

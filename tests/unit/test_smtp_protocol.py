@@ -197,7 +197,7 @@ def test_an_address_stays_as_it_was_written(address: str) -> None:
     heard = talk(session, b"EHLO c.example\r\nMAIL FROM:<%s>\r\nRCPT TO:<bob@corp.example>\r\n" % address.encode())
     assert heard.codes == [250, 250, 250]
     heard = talk(session, b"DATA\r\n.\r\n")
-    assert heard.messages[0].envelope_sender == address
+    assert heard.messages[0].envelope.sender == address
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_malformed_address_is_refused_on_both_sides(path: str) -> None:
     session.receive(b"MAIL FROM:<alice@example.net>\r\n")
     heard = talk(session, b"RCPT TO:%s\r\nRSET\r\n" % path.encode())
     assert heard.replies.startswith(b"501 5.1.3 Bad recipient address syntax\r\n")
-    assert heard.aborted[0].invalid == (path,)
+    assert heard.aborted[0].envelope.invalid == (path,)
 
 
 def test_the_null_recipient_is_refused() -> None:
@@ -254,10 +254,10 @@ def test_a_message_carries_its_envelope() -> None:
     talk(session, b"RCPT TO:<bob@corp.example>\r\nRCPT TO:<x@elsewhere.example>\r\nRCPT TO:<nobody>\r\n")
     talk(session, b"RCPT TO:<carol@corp.example>\r\n")
     [message] = talk(session, b"DATA\r\nSubject: \xfc\r\n\r\nx\r\n.\r\n").messages
-    assert (message.mid, message.envelope_sender) == (101, "alice@example.net")
-    assert message.recipients == ("bob@corp.example", "carol@corp.example")
-    assert message.refused == ("x@elsewhere.example",)
-    assert message.invalid == ("<nobody>",)
+    assert (message.envelope.mid, message.envelope.sender) == (101, "alice@example.net")
+    assert message.envelope.recipients == ("bob@corp.example", "carol@corp.example")
+    assert message.envelope.refused == ("x@elsewhere.example",)
+    assert message.envelope.invalid == ("<nobody>",)
     assert message.content == b"Subject: \xfc\r\n\r\nx\r\n"
     assert (message.helo, message.esmtp, message.tls) == ("client.example", True, False)
     assert (message.body_8bitmime, message.declared_size) == (True, 99)
@@ -272,7 +272,8 @@ def test_without_extensions_the_message_says_so() -> None:
 def test_each_message_has_its_own_mid_and_its_own_envelope() -> None:
     session = new_session()
     heard = talk(session, OPENING + b"one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<carol@corp.example>\r\nDATA\r\ntwo\r\n.\r\n")
-    assert [(m.mid, m.envelope_sender, m.recipients, m.content) for m in heard.messages] == [
+    told = [(m.envelope.mid, m.envelope.sender, m.envelope.recipients, m.content) for m in heard.messages]
+    assert told == [
         (101, "alice@example.net", ("bob@corp.example",), b"one\r\n"),
         (102, "", ("carol@corp.example",), b"two\r\n"),
     ]
@@ -350,8 +351,8 @@ def test_a_message_begun_and_given_up_is_reported(command: bytes) -> None:
     session = new_session()
     talk(session, OPENING.removesuffix(b"DATA\r\n") + b"RCPT TO:<x@elsewhere.example>\r\n")
     [aborted] = talk(session, command + b"\r\n").aborted
-    assert (aborted.mid, aborted.envelope_sender) == (101, "alice@example.net")
-    assert (aborted.recipients, aborted.refused) == (("bob@corp.example",), ("x@elsewhere.example",))
+    assert (aborted.envelope.mid, aborted.envelope.sender) == (101, "alice@example.net")
+    assert (aborted.envelope.recipients, aborted.envelope.refused) == (("bob@corp.example",), ("x@elsewhere.example",))
     assert aborted.reason is AbortReason.SENDER
 
 
@@ -440,8 +441,8 @@ def test_recipients_beyond_the_limit_are_put_off_and_the_others_kept() -> None:
     heard = talk(session, OPENING.replace(b"DATA\r\n", b"RCPT TO:<c@corp.example>\r\nRCPT TO:<d@corp.example>\r\n"))
     assert heard.replies.endswith(b"452 4.5.3 Too many recipients\r\n")
     [message] = talk(session, b"DATA\r\n.\r\n").messages
-    assert message.recipients == ("bob@corp.example", "c@corp.example")
-    assert message.refused == ()
+    assert message.envelope.recipients == ("bob@corp.example", "c@corp.example")
+    assert message.envelope.refused == ()
 
 
 def test_refused_recipients_are_not_stored_without_end() -> None:
@@ -455,7 +456,7 @@ def test_many_refused_recipients_do_not_end_a_transaction_that_has_good_ones() -
     refused = b"RCPT TO:<x@elsewhere.example>\r\n" * 50
     heard = talk(session, OPENING.replace(b"DATA\r\n", refused + b"DATA\r\n") + b".\r\n")
     assert len(heard.messages) == 1
-    assert len(heard.messages[0].refused) == 50
+    assert len(heard.messages[0].envelope.refused) == 50
 
 
 def test_a_client_that_only_tries_foreign_recipients_is_hung_up_on() -> None:

@@ -96,7 +96,7 @@ def test_no_line_end_or_nul_ever_reaches_an_envelope(line: bytes) -> None:
     stream = b"EHLO c.example\r\nMAIL FROM:<" + line + b">\r\nRCPT TO:<bob@corp.example>\r\nRCPT TO:<" + line + b"\r\n"
     heard = talk(session, stream, b"DATA\r\n", b".\r\n")
     for message in heard.messages:
-        for text in (message.envelope_sender, *message.recipients, message.helo):
+        for text in (message.envelope.sender, *message.envelope.recipients, message.helo):
             assert text.isascii()
             assert text.isprintable()
 

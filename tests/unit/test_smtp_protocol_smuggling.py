@@ -21,8 +21,8 @@ def test_only_crlf_dot_crlf_ends_a_message(end: bytes) -> None:
     heard = received(b"Subject: x\r\n\r\nhello" + end + SMUGGLED + b".\r\n")
     [message] = heard.messages
     assert b"From: forged\r\n" in message.content
-    assert message.recipients == ("bob@corp.example",)
-    assert message.mid == 101
+    assert message.envelope.recipients == ("bob@corp.example",)
+    assert message.envelope.mid == 101
     assert heard.codes == [250]
 
 
