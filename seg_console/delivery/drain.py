@@ -6,6 +6,15 @@ that hangs holds nobody up, because new ones are taken on as long as the drain l
 
 Nothing that goes wrong with one lane, with Redis or with the database ends a drain with outcomes unstored: what fails
 is logged and left, and outcomes wait for a database that is away. Whatever ends is bounded in time.
+
+The loops, by function (docs/flow.md has the steps of one delivery):
+
+    tour    board.take -> _open_all -> one lane for each destination -> _close_ended -> board.clear
+    lane    run: _adjust -> plan -> _connection: _dial -> _serve: _next -> _transact -> _send -> office.store
+    keeper  _keep: _gather -> _flush -> _take_turn -> queue.take_turn -> every waiting store returns, lane.take
+            queue.take_turn, in the database's thread: settle what has ended, then claim what lanes have room for
+    renewer _renew: puts the leases of everything held off, every RENEW_S
+    look    _supervise -> _look: time to stop, lanes that give way, lanes that do not end, every LOOK_S
 """
 
 from __future__ import annotations
