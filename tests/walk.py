@@ -13,8 +13,7 @@ from policies.models import AddressList
 from seg_console.accounts.models import ConsoleSession, User
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
-from seg_console.delivery.config_models import DestinationControl, NamedBounceProfile
-from seg_console.delivery.models import SmtpRoute
+from seg_console.delivery.models import DestinationControl, NamedBounceProfile, SmtpRoute
 from seg_console.gateway.models import Certificate, RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
 from tests import connection_tests, sample_system

@@ -11,8 +11,8 @@ class DeliveryConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and so whatever needs them, can be imported only now that the apps are loaded.
-        from seg_console.delivery import config_document, kinds
+        from seg_console.delivery import document, kinds
         from seg_console.delivery.ordinary import OrdinaryKind
 
-        config_document.register()
+        document.register()
         kinds.register(OrdinaryKind())

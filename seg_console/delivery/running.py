@@ -8,7 +8,7 @@ from typing import Any
 
 from seg_console.config import registry
 from seg_console.config.document import Document
-from seg_console.delivery.config_document import (
+from seg_console.delivery.document import (
     BOUNCE_PROFILE,
     BOUNCE_PROFILES,
     DESTINATION_CONTROL_SETTINGS,
@@ -17,9 +17,9 @@ from seg_console.delivery.config_document import (
     SMTP_ROUTES,
     Bounces,
 )
-from seg_console.delivery.config_document import Control as ControlShape
-from seg_console.delivery.config_models import ALL, DEFAULT_PROFILE, DestinationControl
+from seg_console.delivery.document import Control as ControlShape
 from seg_console.delivery.kinds import Conversion, IpPreference, RecipientRate
+from seg_console.delivery.models import ALL, DEFAULT_PROFILE, DestinationControl
 from seg_console.delivery.nexthop import DnsServer, RouteHost, route_for
 from seg_console.delivery.tls import ClientCertificate, TlsMode
 

@@ -20,8 +20,8 @@ from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.config.secrets import check_no_mask
-from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
-from seg_console.delivery.config_models import LONGEST_CERTIFICATE_NAME
+from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
+from seg_console.delivery.models import LONGEST_CERTIFICATE_NAME
 from seg_console.gateway import certificates, models
 from seg_console.gateway.host_access import ALL, check_entry
 from seg_console.gateway.models import (

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.models import ConfigurationObject
-from seg_console.delivery.config_models import LONGEST_CERTIFICATE_NAME
+from seg_console.delivery.models import LONGEST_CERTIFICATE_NAME
 from seg_console.gateway.certificates import described
 from seg_console.gateway.host_access import ALL
 

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from policies import sentences
 from policies.matching import DEFAULT_POLICY_UID, Explanation, MemberMiss
-from seg_console.delivery.config_models import ConversionSupport, TlsSupport
+from seg_console.delivery.models import ConversionSupport, TlsSupport
 from seg_console.gateway.host_access import ALL
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Client, Hop, TracedDelivery, TracedPart

@@ -16,7 +16,7 @@ from seg_console.accounts.models import User
 from seg_console.config import changes, document, pending, rows
 from seg_console.config.models import CommittedSection, CommittedSetIsFrozen, Configuration, ConfigurationObject, State
 from seg_console.config.problems import InvalidConfiguration
-from seg_console.delivery.config_models import BounceProfile, DestinationControl, SmtpRoute
+from seg_console.delivery.models import BounceProfile, DestinationControl, SmtpRoute
 from tdc.models import ConnectorSettings, PolicyChoice
 from tests.configurations import FULL, full, policy, route
 

@@ -18,8 +18,8 @@ from policies.running import policy_table
 from seg_console.accounts.models import User
 from seg_console.config import document, pending, running
 from seg_console.config.running import Keeper, NothingRead
-from seg_console.delivery.config_models import SmtpRoute
 from seg_console.delivery.kinds import Conversion
+from seg_console.delivery.models import SmtpRoute
 from seg_console.delivery.nexthop import RouteHost
 from seg_console.delivery.running import Control, bounce_profiles, controls, dns, routes
 from seg_console.delivery.tls import TlsMode

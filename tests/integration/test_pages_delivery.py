@@ -14,8 +14,8 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending
-from seg_console.delivery.config_document import MOST_ROUTES
-from seg_console.delivery.config_models import (
+from seg_console.delivery.document import MOST_ROUTES
+from seg_console.delivery.models import (
     DestinationControl,
     DestinationControlSettings,
     NamedBounceProfile,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from seg_console.accounts.models import User
 from seg_console.config import pending
 from seg_console.config.models import LoadedFile
-from seg_console.delivery.config_document import DESTINATION_CONTROLS
+from seg_console.delivery.document import DESTINATION_CONTROLS
 from seg_console.gateway.document import RECIPIENT_ACCESS
 from tests.pages import configured, give_table, person, signed_in
 

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
-from seg_console.delivery.config_models import SmtpRoute
+from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import RecipientAccess
 from tests.configurations import route
 from tests.pages import configured, person, signed_in

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.delivery.config_models import LONGEST_NAME
+from seg_console.delivery.models import LONGEST_NAME
 
 
 class BounceForm(forms.Form):

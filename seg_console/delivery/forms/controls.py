@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.delivery.config_models import (
+from seg_console.delivery.models import (
     ALL,
     DEFAULT_PROFILE,
     LONGEST_DOMAIN,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
 from seg_console.config.problems import problems_of
-from seg_console.delivery.config_document import DnsServer
+from seg_console.delivery.document import DnsServer
 
 MOST_SERVERS = 10
 STANDARD_PORT = 53

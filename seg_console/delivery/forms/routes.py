@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
 from seg_console.config.problems import problems_of
-from seg_console.delivery.config_document import Route
-from seg_console.delivery.config_models import LONGEST_DOMAIN
+from seg_console.delivery.document import Route
+from seg_console.delivery.models import LONGEST_DOMAIN
 
 HOSTS_SHOWN = 3
 MOST_HOSTS = 100

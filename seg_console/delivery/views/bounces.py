@@ -20,16 +20,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.delivery.config_document import BOUNCE_PROFILE, NamedBounces
-from seg_console.delivery.config_models import (
+from seg_console.delivery.document import BOUNCE_PROFILE, NamedBounces
+from seg_console.delivery.forms.bounces import BounceForm
+from seg_console.delivery.forms.problems import checked
+from seg_console.delivery.models import (
     DEFAULT_PROFILE,
     BounceProfile,
     BounceRules,
     DestinationControl,
     NamedBounceProfile,
 )
-from seg_console.delivery.forms.bounces import BounceForm
-from seg_console.delivery.forms.problems import checked
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.table_text import Reading
 from seg_console.config.views.tables import TableFile
-from seg_console.delivery.config_document import DESTINATION_CONTROLS, Control
+from seg_console.delivery.document import DESTINATION_CONTROLS, Control
 from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
 
 COLUMNS = tuple(Control.model_fields)

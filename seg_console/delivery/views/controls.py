@@ -19,17 +19,8 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.tables import export_file, import_file
-from seg_console.delivery.config_document import DESTINATION_CONTROL_SETTINGS
-from seg_console.delivery.config_document import Control as ControlShape
-from seg_console.delivery.config_models import (
-    ALL,
-    ConversionSupport,
-    DestinationControl,
-    DestinationControlSettings,
-    IpSupport,
-    NamedBounceProfile,
-    TlsSupport,
-)
+from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
+from seg_console.delivery.document import Control as ControlShape
 from seg_console.delivery.forms.controls import (
     ControlForm,
     GlobalSettingsForm,
@@ -40,6 +31,15 @@ from seg_console.delivery.forms.controls import (
     use_default,
 )
 from seg_console.delivery.forms.problems import checked
+from seg_console.delivery.models import (
+    ALL,
+    ConversionSupport,
+    DestinationControl,
+    DestinationControlSettings,
+    IpSupport,
+    NamedBounceProfile,
+    TlsSupport,
+)
 from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.delivery.views.rows import changed, find

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.table_text import Reading, stated_lines
 from seg_console.config.views.tables import TableFile
-from seg_console.delivery.config_document import DISCARD, SMTP_ROUTES, USE_DNS
+from seg_console.delivery.document import DISCARD, SMTP_ROUTES, USE_DNS
 from seg_console.mail.lines import visible
 
 STANDARD_PORT = 25

@@ -20,9 +20,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, replacing
 from seg_console.config.views.tables import export_file, import_file
-from seg_console.delivery.config_document import MOST_ROUTES, SMTP_ROUTES, Route
-from seg_console.delivery.config_models import ALL, SmtpRoute
+from seg_console.delivery.document import MOST_ROUTES, SMTP_ROUTES, Route
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_route, host_forms
+from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires

@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.problems import in_words
-from seg_console.delivery.config_models import LONGEST_CERTIFICATE_NAME
+from seg_console.delivery.models import LONGEST_CERTIFICATE_NAME
 from seg_console.gateway import certificates
 from seg_console.gateway.models import CERTIFICATE_NAME_PATTERN, CERTIFICATE_NAME_RULE
 

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.delivery.config_models import DestinationControlSettings
+from seg_console.delivery.models import DestinationControlSettings
 from seg_console.gateway.certificate import own_chain
 from seg_console.gateway.certificates import Described, described, missing_issuer
 from seg_console.gateway.forms import CertificateForm, ReplaceCertificateForm

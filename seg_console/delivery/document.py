@@ -14,7 +14,8 @@ from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, DomainPattern, Port, check_host, only_new
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Shape
-from seg_console.delivery.config_models import (
+from seg_console.delivery.kinds import kinds
+from seg_console.delivery.models import (
     DEFAULT_PROFILE,
     LONGEST_CERTIFICATE_NAME,
     LONGEST_NAME,
@@ -30,7 +31,6 @@ from seg_console.delivery.config_models import (
     NamedBounceProfile,
     SmtpRoute,
 )
-from seg_console.delivery.kinds import kinds
 
 USE_DNS = "USEDNS"
 DISCARD = "/dev/null"

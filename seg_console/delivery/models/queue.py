@@ -8,24 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.delivery import states
-from seg_console.delivery.config_models import (
-    BounceProfile,
-    DestinationControl,
-    DestinationControlSettings,
-    DnsSettings,
-    SmtpRoute,
-)
 from seg_console.mail.models import Message
-
-__all__ = [
-    "BounceProfile",
-    "Delivery",
-    "DestinationControl",
-    "DestinationControlSettings",
-    "DnsSettings",
-    "HostStatus",
-    "SmtpRoute",
-]
 
 _OPEN = Q(state__in=sorted(states.OPEN))
 
