@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests share the cores: two runners, unless JOBS says otherwise.
 JOBS ?= 2
-# By file, because the tests of one file may share a running system.
-PARALLEL := -n $(JOBS) --dist loadfile
+# By file, because the tests of one file may share a running system; in the order of their folders, since the whole systems
+# and browsers of tests/acceptance take longest and would else come last, when the other runner has nothing left.
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint fmt screens bench bench-console bench-neighbours soak messages constraints
