@@ -28,7 +28,7 @@ run: ## Start everything for real use, on an empty system
 test: lint ## Check and test everything, on SQLite and on PostgreSQL
 	$(BIN)/pytest $(PARALLEL)
 	# Of the pure tests once is enough.
-	$(BIN)/python -m tests.postgresql $(BIN)/pytest $(PARALLEL) tests/integration tests/acceptance
+	$(BIN)/python -m tests.postgresql $(BIN)/pytest $(PARALLEL) tests/acceptance tests/integration
 
 lint: ## Check style, types, the compose file
 	@sh .ci/install dev
