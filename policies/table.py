@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from policies.address_lists import Lists, expanded
 from policies.document import MAIL_POLICY_SETTINGS
 from policies.matching import (
+    DEFAULT_POLICY_UID,
     JoinWord,
     Member,
     Policy,
@@ -20,8 +23,10 @@ from policies.matching import (
     SenderCondition,
     SenderMatchWord,
 )
-from policies.models import AddressList, IncomingMailPolicy, MailPolicySettings, PolicyMember
+from policies.models import AddressList, IncomingMailPolicy, MailPolicySettings, PolicyMember, RecipientMatch
 from seg_console.config.models import Configuration
+
+DEFAULT_UID = UUID(DEFAULT_POLICY_UID)
 
 Members = Mapping[UUID, Sequence[PolicyMember]]
 
@@ -72,6 +77,29 @@ class Table:
 def in_order(configuration: Configuration) -> tuple[IncomingMailPolicy, ...]:
     """One query."""
     return tuple(IncomingMailPolicy.objects.filter(configuration=configuration).order_by("position", "uid"))
+
+
+def policy_names(configuration: Configuration) -> dict[UUID, str]:
+    """All policies in their order, the Default Policy last. One query."""
+    rows = IncomingMailPolicy.objects.filter(configuration=configuration).order_by("position", "uid")
+    return dict(rows.values_list("uid", "name")) | {DEFAULT_UID: _("Default Policy")}
+
+
+def policy_name(configuration: Configuration, uid: UUID) -> str | None:
+    """None where the set has no such policy. At most one query."""
+    if uid == DEFAULT_UID:
+        return _("Default Policy")
+    found = IncomingMailPolicy.objects.filter(configuration=configuration, uid=uid)
+    return found.values_list("name", flat=True).first()
+
+
+def taking_any_recipient(configuration: Configuration, uids: Iterable[UUID]) -> list[UUID]:
+    """Those policies of which some row of users takes any recipient; the Default Policy always does. One query."""
+    members = PolicyMember.objects.filter(
+        configuration=configuration, recipient_match=RecipientMatch.ANY, recipient_except=[]
+    )
+    found = {DEFAULT_UID, *members.values_list("policy_uid", flat=True)}
+    return [uid for uid in uids if uid in found]
 
 
 def member_of(row: PolicyMember, lists: Lists | None = None) -> Member:

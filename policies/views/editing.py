@@ -38,8 +38,8 @@ from seg_console.config.order import STEP, place
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
+from tdc.choices import Choices
 from tdc.models import PolicyChoice
-from tdc.views import Choices
 
 # What a button other than Submit is called: the page is shown again, and nothing is submitted.
 RESHAPING = ("add-member", "edit-member", "remove-member", "empty-senders", "empty-recipients")

@@ -27,7 +27,8 @@ from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
-from tdc.views import ChoiceCell, Choices, choice_cell
+from tdc.cells import ChoiceCell, choice_cell
+from tdc.choices import Choices
 
 NOBODY = UUID(int=0)
 

@@ -36,8 +36,8 @@ from seg_console.ui import times
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from tdc.kind import QUEUE_NAME, ConnectorKind
+from tdc.queue_line import queue_line
 from tdc.running import Reason, connector
-from tdc.views import queue_line
 
 HOUR = timedelta(hours=1)
 # A sign is asked for every 5 seconds; where every worker is busy it waits for the end of a drain, 20 seconds and more.

@@ -1,0 +1,1 @@
+"""The connector in the browser, a module for each page."""
