@@ -1,10 +1,11 @@
-"""The policy table of the running configuration."""
+"""The policy table of the running configuration, and what services do about mail."""
 
 from __future__ import annotations
 
 from policies import document, matching
 from policies.address_lists import Lists, expanded
 from policies.document import ADDRESS_LISTS, INCOMING_MAIL_POLICIES, MAIL_POLICY_SETTINGS
+from policies.services import Rule, services
 from seg_console.config.document import Document
 
 
@@ -17,6 +18,11 @@ def policy_table(configuration: Document) -> matching.PolicyTable:
         [_policy(uid, policy, lists) for uid, policy in zip(uids, policies, strict=True)],
         configuration[MAIL_POLICY_SETTINGS].sender_headers,
     )
+
+
+def service_rules(configuration: Document) -> tuple[Rule, ...]:
+    """Of each service, in the order in which a message meets them."""
+    return tuple(service.rule(configuration) for service in services())
 
 
 def _policy(uid: str, policy: document.Policy, lists: Lists) -> matching.Policy:

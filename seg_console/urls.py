@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from policies.services import services
 from policies.urls import address_lists, mail_policy_settings
 from seg_console.delivery.urls import bounce_profiles, destination_controls, dns_settings
 from seg_console.gateway.urls import certificates, host_access, listeners
@@ -12,7 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("help/", include("seg_console.help.urls")),
     path("", include("seg_console.config.urls")),
     path("security-services/overview/", include((services_overview, "services"))),
-    path("", include("tdc.urls")),
+    *(path("", include(service.urls)) for service in services()),
     path("monitor/", include("seg_console.monitor.urls")),
     path("mail-policies/incoming/", include("policies.urls")),
     path("mail-policies/address-lists/", include((address_lists, "address-lists"))),

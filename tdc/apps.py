@@ -10,9 +10,10 @@ class TdcConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and so whatever needs them, can be imported only now that the apps are loaded.
+        from policies import services
         from seg_console.delivery import kinds
-        from tdc import document
         from tdc.kind import ConnectorKind
+        from tdc.service import CONNECTOR_SERVICE
 
-        document.register()
+        services.register(CONNECTOR_SERVICE)
         kinds.register(ConnectorKind())

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from seg_console.delivery.queue import DeliverySpec
+from dataclasses import dataclass, replace
+
+from policies.services import Piece
+from seg_console.delivery.enqueue import DeliverySpec
 from seg_console.mail.addresses import domain_of
 from tdc.kind import NAME
+from tdc.running import Connector
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRule:
+    """The connector's rule for what is accepted: one delivery more where the policy says so."""
+
+    connector: Connector
+
+    @property
+    def adds_sender_ip_header(self) -> bool:
+        return self.connector.add_sender_ip_header
+
+    def decide(self, piece: Piece) -> Piece:
+        address = self.connector.choice_for(piece.part.policy.uid)
+        if address is None:
+            return piece
+        copy = copy_spec(mid=piece.mid, intake_address=address, size=piece.size)
+        return replace(piece, deliveries=(*piece.deliveries, copy))
 
 
 def copy_spec(*, mid: int, intake_address: str, size: int) -> DeliverySpec:

@@ -10,7 +10,6 @@ from cryptography import x509
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from seg_console.config import registry
 from seg_console.config.checks import plain_lines
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.registry import Extension, MendedAt, ObjectSection, Plain, Shape
@@ -106,10 +105,3 @@ CONNECTOR = ObjectSection(
 )
 POLICY_CHOICE: Extension[Any] = PolicyKey("incoming_mail_policies", Choice)
 DEFAULT_POLICY_CHOICE: Extension[Any] = PolicyKey("default_policy", DefaultChoice)
-
-
-def register() -> None:
-    """Make the sections known; called once, when the app is ready."""
-    registry.register(CONNECTOR)
-    registry.extend(POLICY_CHOICE)
-    registry.extend(DEFAULT_POLICY_CHOICE)

@@ -30,6 +30,7 @@ from policies.forms import (
 from policies.matching import Member
 from policies.models import AddressList, IncomingMailPolicy, PolicyMember
 from policies.reach import never_reached
+from policies.services import services
 from policies.table import Table, in_order, lists_of, member_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
@@ -38,8 +39,6 @@ from seg_console.config.order import STEP, place
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
-from tdc.choices import Choices
-from tdc.models import PolicyChoice
 
 # What a button other than Submit is called: the page is shown again, and nothing is submitted.
 RESHAPING = ("add-member", "edit-member", "remove-member", "empty-senders", "empty-recipients")
@@ -63,7 +62,7 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    """A new policy with the users and the connector's choice of another one, before or after it or elsewhere."""
+    """A new policy with the users of another one and what it has of each service, before or after it or elsewhere."""
     shown = pending.shown_to(request.user)
     original, all_policies = _policy(shown, uid), in_order(shown)
     named = _named(all_policies)
@@ -76,11 +75,10 @@ def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
         copied, before = uuid.uuid4(), _unreached(shown)
         rows = _policy_rows(copied, form, all_policies, old=None)
         members = _member_rows(copied, [member_of(row) for row in _members_of(shown, original)], [])
-        chosen = Choices.of(shown).by_policy.get(uid)
-        choice = [PolicyChoice.build(copied, mode=chosen.mode, address=chosen.address)] if chosen else []
+        chosen = [row for service in services() for row in service.copied(shown, source=uid, target=copied)]
         names = {"name": form.cleaned_data["name"], "original": original.name}
         success = _("Policy “%(name)s” was added as a copy of “%(original)s”.") % names
-        if submitted(request, form, *rows, *members, *choice, success=success):
+        if submitted(request, form, *rows, *members, *chosen, success=success):
             _tell_unreached(request, before, also=copied)
             return redirect("policies:list")
     return _copy_page(request, form, original, status=422)
@@ -238,6 +236,7 @@ def _edit_page(
     context = {
         "title": _("Edit Incoming Mail Policy") if policy else _("Add Incoming Mail Policy"),
         "policy": policy,
+        "services": services(),
         "form": form,
         "members": members,
         "focus": focus,

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from policies import sentences
 from policies.address_lists import Lists, expanded
 from policies.forms import SENDER, ExplainForm, FindPoliciesForm
-from policies.matching import DEFAULT_POLICY_UID, Member, MemberMiss, Policy, PolicyTable, RecipientCondition, explain
 from policies.matching import Explanation as Found
+from policies.matching import Member, MemberMiss, Policy, PolicyTable, RecipientCondition, explain
 from policies.reach import never_reached
-from policies.table import Table, lists_of, mail_policy_settings, member_of
+from policies.services import Cell, services
+from policies.table import DEFAULT_UID, Table, lists_of, mail_policy_settings, member_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
@@ -27,8 +28,6 @@ from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
-from tdc.cells import ChoiceCell, choice_cell
-from tdc.choices import Choices
 
 NOBODY = UUID(int=0)
 
@@ -50,14 +49,14 @@ class RowLinks:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """One row of the table. `order` is None for the Default Policy; `members` are sentences of each row of users;
-    `never_reached` says which policies take all its mail, "" where they do not."""
+    """One row of the table. `order` is None for the Default Policy; `members` are sentences of each row of users,
+    `cells` one for each service; `never_reached` says which policies take all its mail, "" where they do not."""
 
     uid: UUID
     name: str
     order: int | None
     members: tuple[tuple[str, ...], ...]
-    choice: ChoiceCell
+    cells: tuple[Cell, ...]
     is_pending: bool
     order_is_pending: bool
     links: RowLinks
@@ -118,6 +117,7 @@ def policy_list(request: ConsoleRequest) -> HttpResponse:
     may_change = request.user.may(Privilege.CHANGE_CONFIGURATION)
     rows = _rows(table, lists, shown, began, began_table, may_change=may_change)
     context = {
+        "services": services(),
         "rows": [row for row in rows if wanted is None or row.is_default or row.uid in wanted],
         "policy_count": len(table.policies),
         "removed": _removed(table, began_table),
@@ -183,7 +183,8 @@ def _rows(
     *,
     may_change: bool,
 ) -> list[PolicyRow]:
-    choices, began_choices = Choices.of(shown), Choices.of(began) if began else None
+    names = {policy.uid: policy.name for policy in table.policies} | {DEFAULT_UID: _("Default Policy")}
+    cells = [service.cells(names, shown, began, may_change=may_change) for service in services()]
     said, positions = table.said(), table.positions()
     unreached = never_reached(table.values(lists))
     began_said = began_table.said() if began_table else said
@@ -194,7 +195,7 @@ def _rows(
             name=policy.name,
             order=order,
             members=_described(table, policy.uid),
-            choice=choice_cell(policy.uid, policy.name, choices, began_choices, may_change=may_change),
+            cells=tuple(of_service[policy.uid] for of_service in cells),
             is_pending=began_said.get(policy.uid) != said[policy.uid],
             order_is_pending=began_positions.get(policy.uid) != policy.position,
             links=RowLinks.of(policy.uid),
@@ -202,10 +203,17 @@ def _rows(
         )
         for order, policy in enumerate(table.policies, start=1)
     ]
-    default_uid, name = UUID(DEFAULT_POLICY_UID), _("Default Policy")
-    cell = choice_cell(default_uid, name, choices, began_choices, may_change=may_change)
-    links = RowLinks.of(default_uid)
-    return [*rows, PolicyRow(default_uid, name, None, (), cell, is_pending=False, order_is_pending=False, links=links)]
+    default = PolicyRow(
+        uid=DEFAULT_UID,
+        name=names[DEFAULT_UID],
+        order=None,
+        members=(),
+        cells=tuple(of_service[DEFAULT_UID] for of_service in cells),
+        is_pending=False,
+        order_is_pending=False,
+        links=RowLinks.of(DEFAULT_UID),
+    )
+    return [*rows, default]
 
 
 def _described(table: Table, uid: UUID) -> tuple[tuple[str, ...], ...]:

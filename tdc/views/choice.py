@@ -8,7 +8,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -20,9 +19,9 @@ from seg_console.ui.access import requires
 from seg_console.ui.partials import wants_partial
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
-from tdc.cells import choice_cell
 from tdc.choices import Choices, Said, warning
 from tdc.forms import ChoiceForm
+from tdc.service import CONNECTOR_SERVICE
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -34,7 +33,7 @@ def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
         raise Http404
     choices = Choices.of(shown)
     if wants_partial(request) and "cancel" in request.GET:
-        return _cell(request, uid, name, "tdc/cell.html")
+        return _cell(request, uid, name, "policies/service_cell.html")
     editing(request, choices.said(uid).row(uid))
     form = _form(request, uid, choices)
     if request.method != "POST":
@@ -52,7 +51,7 @@ def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
         sentence = _("The custom address %(address)s went with the choice that it belonged to.")
         messages.info(request, sentence % {"address": readable(given_up)})
     if wants_partial(request):
-        return _cell(request, uid, name, "tdc/cell_saved.html")
+        return _cell(request, uid, name, "policies/service_cell_saved.html")
     return redirect("policies:list")
 
 
@@ -69,9 +68,10 @@ def _page(
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
+        "service": CONNECTOR_SERVICE.name,
         "uid": uid,
         "policy_name": name,
-        "form_url": reverse("tdc:policy-choice", args=[uid]),
+        "form_url": CONNECTOR_SERVICE.page_for(uid),
         "copies_to": choices.use(uid, name).address,
         **choices.of_service(),
     }
@@ -83,6 +83,6 @@ def _page(
 
 def _cell(request: ConsoleRequest, uid: UUID, name: str, template: str) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    began = Choices.of(shown.based_on) if shown.number is None and shown.based_on else None
-    cell = choice_cell(uid, name, Choices.of(shown), began, may_change=True)
-    return render(request, template, {"choice": cell, "take_focus": True})
+    began = shown.based_on if shown.number is None else None
+    cell = CONNECTOR_SERVICE.cells({uid: name}, shown, began, may_change=True)[uid]
+    return render(request, template, {"cell": cell, "take_focus": True})
