@@ -10,39 +10,32 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from policies.matching import Part, PolicyTable, Senders
-from policies.running import policy_table
+from policies.running import policy_table, service_rules
+from policies.services import Piece, Rule
 from seg_console.config.running import Running
-from seg_console.delivery.enqueue import DeliverySpec
 from seg_console.delivery.ordinary import specs_for
 from seg_console.gateway.arrival import Arrival, gateway_headers
 from seg_console.mail.headers import Headers, read_headers
-from tdc.copies import copy_spec
-from tdc.running import Connector, connector
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """The part of the running configuration that decides where a message goes, and this gateway's own name."""
+    """The part of the running configuration that decides where a message goes, and this gateway's own name.
+
+    `services`: the rules of the policies' services, in the order in which a message meets them.
+    """
 
     table: PolicyTable
-    connector: Connector
+    services: tuple[Rule, ...]
+    adds_sender_ip_header: bool
     hostname: str
     zone: tzinfo
 
     @classmethod
     def of(cls, running: Running, *, hostname: str, zone: tzinfo) -> Rulebook:
-        return cls(running.value(policy_table), running.value(connector), hostname, zone)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One MID that will be delivered: the whole message, or one splinter of it."""
-
-    mid: int
-    part: Part
-    recipients: tuple[str, ...]  # index is the RID
-    intake_address: str | None
-    deliveries: tuple[DeliverySpec, ...]
+        rules = running.value(service_rules)
+        adds_sender_ip_header = any(rule.adds_sender_ip_header for rule in rules)
+        return cls(running.value(policy_table), rules, adds_sender_ip_header, hostname, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +78,7 @@ def senders_of(arrival: Arrival, headers: Headers) -> Senders:
 
 def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> Plan:
     envelope = arrival.message.envelope
-    above = gateway_headers(
-        arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.connector.add_sender_ip_header
-    )
+    above = gateway_headers(arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.adds_sender_ip_header)
     content = above + arrival.message.content
     mids = [envelope.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
     pieces = [
@@ -95,17 +86,17 @@ def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rule
             mid,
             part,
             tuple(envelope.recipients[rid] for rid in part.rids),
-            intake_address=rules.connector.choice_for(part.policy.uid),
             size=len(content),
+            services=rules.services,
         )
         for mid, part in zip(mids, parts, strict=True)
     ]
     return Plan(arrival, headers, content, tuple(pieces))
 
 
-def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, intake_address: str | None, size: int) -> Piece:
-    """One delivery per recipient domain for the original, and one for the copy."""
-    deliveries = specs_for(mid=mid, recipients=recipients, size=size)
-    if intake_address is not None:
-        deliveries.append(copy_spec(mid=mid, intake_address=intake_address, size=size))
-    return Piece(mid, part, recipients, intake_address, tuple(deliveries))
+def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, size: int, services: tuple[Rule, ...]) -> Piece:
+    """One delivery per recipient domain for the original, and whatever the policy's services make of that."""
+    piece = Piece(mid, part, recipients, size, tuple(specs_for(mid=mid, recipients=recipients, size=size)))
+    for rule in services:
+        piece = rule.decide(piece)
+    return piece

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from policies.matching import Explanation, explain
+from policies.services import Piece
 from seg_console.config.running import Running, supposing
 from seg_console.delivery.enqueue import DeliverySpec
 from seg_console.delivery.kinds import Claimed, Destination, Terms, kind
@@ -22,7 +23,7 @@ from seg_console.gateway.arrival import Arrival, Peer, gateway_headers, with_dom
 from seg_console.gateway.document import Listener, SenderGroup
 from seg_console.gateway.host_access import ALL, Match
 from seg_console.gateway.listener import INTERFACE, LOOP_ANSWER, REJECTED, match_host, session_limits
-from seg_console.gateway.planning import Piece, Plan, Rulebook, plan_all, senders_of
+from seg_console.gateway.planning import Plan, Rulebook, plan_all, senders_of
 from seg_console.gateway.protocol import Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import listener, recipient_access
@@ -252,9 +253,7 @@ def _message(arrival: Arrival, configuration: Running, gateway: Gateway, *, now:
             )
             for piece in plan.pieces
         )
-    above = gateway_headers(
-        arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.connector.add_sender_ip_header
-    )
+    above = gateway_headers(arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.adds_sender_ip_header)
     return TracedMessage(above.decode("ascii"), plan.content, parts)
 
 
