@@ -123,7 +123,7 @@ def broken_rule(module: str, imported: str) -> str:
         return "a pure module imports the standard library and other pure modules only."
     if not ours:
         return ""
-    if module.split(".")[0] == "policies" and imported.split(".")[0] in SERVICES:
+    if module.split(".")[0] == "policies" and any(f"{imported}.".startswith(f"{each}.") for each in SERVICES):
         return "policies knows no service of a policy by name."
     mine, theirs = layer_of(module), layer_of(imported)
     if theirs > mine:
