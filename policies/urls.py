@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from policies.views import editing, listing, lists, settings
+from policies.views import copying, deleting, editing, explaining, listing, lists, settings
 
 app_name = "policies"
 urlpatterns = [
@@ -10,10 +10,10 @@ urlpatterns = [
     path("add/", editing.add, name="add"),
     path("order/", editing.order, name="order"),
     path("preview/", editing.preview, name="preview"),
-    path("explain/", listing.explain_match, name="explain"),
+    path("explain/", explaining.explain_match, name="explain"),
     path("<uuid:uid>/", editing.edit, name="edit"),
-    path("<uuid:uid>/copy/", editing.copy, name="copy"),
-    path("<uuid:uid>/delete/", editing.delete, name="delete"),
+    path("<uuid:uid>/copy/", copying.copy, name="copy"),
+    path("<uuid:uid>/delete/", deleting.delete, name="delete"),
 ]
 address_lists = [
     path("", lists.address_lists, name="list"),

@@ -1,1 +1,1 @@
-"""Mail Policies in the browser (seg-webui 3), a module for each group of pages."""
+"""Mail Policies in the browser (seg-webui 3), a module for each page."""

@@ -1,23 +1,21 @@
-"""Adding, editing, copying, deleting and ordering policies."""
+"""Adding, editing and ordering policies."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.forms import Form
-from django.http import Http404, HttpResponse, HttpResponseBadRequest
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from policies import sentences
+from policies.changes import member_rows, members_of, policy_rows
 from policies.forms import (
     UNUSED_SENTENCES,
     ListNames,
@@ -27,15 +25,15 @@ from policies.forms import (
     PolicyForm,
     member_forms,
 )
-from policies.matching import Member
-from policies.models import AddressList, IncomingMailPolicy, PolicyMember
+from policies.models import AddressList, IncomingMailPolicy
 from policies.reach import never_reached
 from policies.services import services
 from policies.table import Table, in_order, lists_of, member_of
+from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.config.order import STEP, place
+from seg_console.config.order import place
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
@@ -56,51 +54,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    return _edit(request, shown, _policy(shown, uid))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(Privilege.CHANGE_CONFIGURATION)
-def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    """A new policy with the users of another one and what it has of each service, before or after it or elsewhere."""
-    shown = pending.shown_to(request.user)
-    original, all_policies = _policy(shown, uid), in_order(shown)
-    named = _named(all_policies)
-    if request.method != "POST":
-        behind = _initial(original, all_policies)["before"]
-        form = PolicyForm(others=named, initial={"name": _free_name(original, all_policies), "before": behind})
-        return _copy_page(request, form, original)
-    form = PolicyForm(request.POST, others=named)
-    if form.is_valid():
-        copied, before = uuid.uuid4(), _unreached(shown)
-        rows = _policy_rows(copied, form, all_policies, old=None)
-        members = _member_rows(copied, [member_of(row) for row in _members_of(shown, original)], [])
-        chosen = [row for service in services() for row in service.copied(shown, source=uid, target=copied)]
-        names = {"name": form.cleaned_data["name"], "original": original.name}
-        success = _("Policy “%(name)s” was added as a copy of “%(original)s”.") % names
-        if submitted(request, form, *rows, *members, *chosen, success=success):
-            _tell_unreached(request, before, also=copied)
-            return redirect("policies:list")
-    return _copy_page(request, form, original, status=422)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(Privilege.CHANGE_CONFIGURATION)
-def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    policy = _policy(pending.shown_to(request.user), uid)
-    form = Form(request.POST)
-    if request.method == "POST":
-        success = _("Policy “%(name)s” was deleted.") % {"name": policy.name}
-        if submitted(request, form, remove=[policy], success=success):
-            return redirect("policies:list")
-    context = {
-        "title": _("Delete Policy"),
-        "question": _("Delete policy “%(name)s”?") % {"name": policy.name},
-        "notes": [_("Its mail falls to the next policy that matches, or to the Default Policy, when you commit.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("policies:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    return _edit(request, shown, policy_or_404(shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -109,7 +63,7 @@ def order(request: ConsoleRequest) -> HttpResponse:
     """Numbers to type; a button that moves a row shows the page again with the row moved, submitting nothing."""
     shown = pending.shown_to(request.user)
     table = Table.of(shown)
-    present, named = table.policies, _named(table.policies)
+    present, named = table.policies, uids_and_names(table.policies)
     editing(request, *present)
     if request.method != "POST":
         return _order_page(request, OrderForm(policies=named), table, shown)
@@ -120,11 +74,11 @@ def order(request: ConsoleRequest) -> HttpResponse:
         if pressed:
             form = OrderForm(policies=named, arranged=_moved(arranged, request.POST[pressed], by=MOVES[pressed]))
             return _order_page(request, form, table, shown, moved=request.POST[pressed])
-        before = _unreached(shown)
+        before = unreached(shown)
         by_uid = {str(policy.uid): policy for policy in present}
         rows = _placed([by_uid[uid] for uid in arranged])
         if submitted(request, form, *rows, success=_("The order of the policies was changed.")):
-            _tell_unreached(request, before)
+            tell_unreached(request, before)
             return redirect("policies:list")
     return _order_page(request, form, table, shown, status=422)
 
@@ -144,11 +98,11 @@ def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPol
     """Add (no policy) or edit one: its name, its place, its users."""
     all_policies, lists = in_order(shown), _list_names(shown)
     others = [other for other in all_policies if policy is None or other.uid != policy.uid]
-    present = _members_of(shown, policy)
+    present = members_of(shown, policy)
     editing(request, policy, *present)
-    named = _named(others)
+    named = uids_and_names(others)
     if request.method != "POST":
-        form = PolicyForm(others=named, initial=_initial(policy, all_policies))
+        form = PolicyForm(others=named, initial=name_and_place(policy, all_policies))
         initial = [MemberForm.initial_of(member_of(row)) for row in present] or [{}]
         opened = set() if present else {0}
         return _edit_page(request, policy, form, member_forms(initial=initial, lists=lists), opened, lists)
@@ -163,14 +117,14 @@ def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPol
     if not (form.is_valid() & members.is_valid()):
         return _edit_page(request, policy, form, members, opened, lists, status=422)
     uid = policy.uid if policy else uuid.uuid4()
-    rows = _policy_rows(uid, form, others, old=policy)
-    member_rows = _member_rows(uid, [member.member() for member in members], present)
-    name = form.cleaned_data["name"]
+    name, behind = form.cleaned_data["name"], form.cleaned_data["before"]
+    rows = policy_rows(uid, others, name=name, before=behind, old=policy)
+    users = member_rows(uid, [member.member() for member in members], present)
     success = (_("Policy “%(name)s” was changed.") if policy else _("Policy “%(name)s” was added.")) % {"name": name}
-    surplus, before = present[len(member_rows) :], _unreached(shown)
-    if submitted(request, form, *rows, *member_rows, remove=surplus, success=success):
+    surplus, before = present[len(users) :], unreached(shown)
+    if submitted(request, form, *rows, *users, remove=surplus, success=success):
         tell_dropped(request, sum(member.dropped for member in members))
-        _tell_unreached(request, before, also=uid)
+        tell_unreached(request, before, also=uid)
         return redirect("policies:list")
     return _edit_page(request, policy, form, members, opened, lists, status=422)
 
@@ -199,25 +153,6 @@ def _order_page(
     unreached = never_reached(table.values(lists_of(shown), order=list(form.fields)))
     rows = [(bound, sentences.never_reached(by) if (by := unreached.get(bound.name)) else "") for bound in form]
     return render(request, "policies/order.html", {"form": form, "rows": rows, "moved": moved}, status=status)
-
-
-def _unreached(configuration: Configuration) -> set[str]:
-    """The uids of the policies that never take a message."""
-    return set(never_reached(Table.of(configuration).values(lists_of(configuration))))
-
-
-def _tell_unreached(request: ConsoleRequest, before: set[str], *, also: UUID | None = None) -> None:
-    """Warn of policies that are never reached since the change that was submitted, and of the one that was edited."""
-    shown = pending.shown_to(request.user)
-    policies = Table.of(shown).values(lists_of(shown))
-    unreached = never_reached(policies)
-    told = [
-        (policy.name, by)
-        for policy in policies
-        if (by := unreached.get(policy.uid)) and (policy.uid not in before or policy.uid == str(also))
-    ]
-    if told:
-        messages.warning(request, sentences.warning_of_never_reached(told))
 
 
 def _edit_page(
@@ -296,73 +231,6 @@ def _reshaped(
     return [typed[at] for at in left], {new for new, at in enumerate(left) if at in opened}
 
 
-def _copy_page(
-    request: ConsoleRequest, form: PolicyForm, original: IncomingMailPolicy, *, status: int = 200
-) -> HttpResponse:
-    context = {
-        "title": _("Copy Policy “%(name)s”") % {"name": original.name},
-        "box_title": _("New Policy"),
-        "form": form,
-        "cancel_url": reverse("policies:list"),
-    }
-    return render(request, "includes/simple_form.html", context, status=status)
-
-
-def _free_name(original: IncomingMailPolicy, all_policies: Sequence[IncomingMailPolicy]) -> str:
-    """A name that no policy has: the original's and a number."""
-    taken = {policy.name.casefold() for policy in all_policies}
-    stem = original.name[:58]
-    return next(name for number in range(2, len(taken) + 3) if (name := f"{stem} {number}").casefold() not in taken)
-
-
-def _initial(policy: IncomingMailPolicy | None, all_policies: Sequence[IncomingMailPolicy]) -> dict[str, str]:
-    if policy is None:
-        return {"before": ""}
-    places = [other.uid for other in all_policies]
-    at = places.index(policy.uid)
-    following = places[at + 1 : at + 2]
-    return {"name": policy.name, "before": str(following[0]) if following else ""}
-
-
-def _policy_rows(
-    uid: UUID, form: PolicyForm, others: Sequence[IncomingMailPolicy], *, old: IncomingMailPolicy | None
-) -> list[IncomingMailPolicy]:
-    """The policy with its name and place, and those others that must make room for it."""
-    policy = IncomingMailPolicy(uid=uid, name=form.cleaned_data["name"])
-    before = form.cleaned_data["before"]
-    at = next((at for at, other in enumerate(others) if str(other.uid) == before), len(others))
-    arranged = [*others[:at], policy, *others[at:]]
-    positions = place([old.position if old and row is policy else row.position for row in arranged])
-    changed = []
-    for row, position in zip(arranged, positions, strict=True):
-        if row is policy or row.position != position:
-            row.position = position
-            changed.append(row)
-    return changed
-
-
-def _member_rows(uid: UUID, members: Sequence[Member], present: Sequence[PolicyMember]) -> list[PolicyMember]:
-    """Rows for these users; the first keep the identity of those that are there."""
-    rows: list[PolicyMember] = []
-    position = 0
-    for member, row in zip_longest(members, present[: len(members)]):
-        position = row.position if row else position + STEP
-        rows.append(
-            PolicyMember(
-                uid=row.uid if row else uuid.uuid4(),
-                policy_uid=uid,
-                position=position,
-                sender_match=member.senders.match,
-                sender_entries=list(member.senders.entries),
-                recipient_match=member.recipients.match,
-                recipient_join=member.recipients.join,
-                recipient_entries=list(member.recipients.entries),
-                recipient_except=list(member.recipients.except_),
-            )
-        )
-    return rows
-
-
 def _placed(policies: Sequence[IncomingMailPolicy]) -> list[IncomingMailPolicy]:
     """Those policies that need another position to stand in this order."""
     moved = []
@@ -382,24 +250,6 @@ def _moved(arranged: Sequence[str], uid: str, *, by: int) -> list[str]:
     return order
 
 
-def _named(policies: Sequence[IncomingMailPolicy]) -> list[tuple[str, str]]:
-    return [(str(policy.uid), policy.name) for policy in policies]
-
-
 def _list_names(configuration: Configuration) -> ListNames:
     names = AddressList.objects.filter(configuration=configuration).order_by("name").values_list("name", flat=True)
     return {name.casefold(): name for name in names}
-
-
-def _policy(configuration: Configuration, uid: UUID) -> IncomingMailPolicy:
-    found = IncomingMailPolicy.objects.filter(configuration=configuration, uid=uid).first()
-    if found is None:
-        raise Http404
-    return found
-
-
-def _members_of(configuration: Configuration, policy: IncomingMailPolicy | None) -> list[PolicyMember]:
-    if policy is None:
-        return []
-    rows = PolicyMember.objects.filter(configuration=configuration, policy_uid=policy.uid)
-    return list(rows.order_by("position", "uid"))

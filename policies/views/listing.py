@@ -1,8 +1,7 @@
-"""The policies table, with Find Policies, and which policy takes a message."""
+"""The policies table, with Find Policies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
@@ -11,22 +10,20 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from policies import sentences
 from policies.address_lists import Lists, expanded
-from policies.forms import SENDER, ExplainForm, FindPoliciesForm
-from policies.matching import Explanation as Found
-from policies.matching import Member, MemberMiss, Policy, PolicyTable, RecipientCondition, explain
+from policies.forms import SENDER, FindPoliciesForm
+from policies.matching import Member, Policy, PolicyTable, RecipientCondition
 from policies.reach import never_reached
 from policies.services import Cell, services
-from policies.table import DEFAULT_UID, Table, lists_of, mail_policy_settings, member_of
+from policies.table import DEFAULT_UID, Table, lists_of, member_of
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.mail.lines import visible
 from seg_console.ui.access import requires
-from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
 
 NOBODY = UUID(int=0)
@@ -79,27 +76,6 @@ class PolicyRow:
         return _("Delete %(name)s") % {"name": self.name}
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why one policy before the winner was passed: a sentence for each of its rows of users."""
-
-    policy_name: str
-    uid: str
-    sentences: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What becomes of one recipient, in words."""
-
-    recipient: str
-    policy_name: str
-    uid: str
-    is_default: bool
-    why: str
-    passed_by: tuple[Reason, ...]
-
-
 @require_safe
 @requires(Privilege.VIEW_CONFIGURATION)
 def policy_list(request: ConsoleRequest) -> HttpResponse:
@@ -125,29 +101,6 @@ def policy_list(request: ConsoleRequest) -> HttpResponse:
         "found_for": visible(found_for),
     }
     return render(request, "policies/list.html", context, status=status)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(Privilege.VIEW_CONFIGURATION)
-def explain_match(request: ConsoleRequest) -> HttpResponse:
-    """Which policy takes each recipient of a message, and why each one before it was passed. A POST asks and changes
-    nothing: fifty recipients do not fit into an address."""
-    shown = pending.shown_to(request.user)
-    form = ExplainForm(request.POST) if request.method == "POST" else ExplainForm()
-    settings = mail_policy_settings(shown)
-    explained: list[Explanation] = []
-    if form.is_bound and form.is_valid():
-        table = Table.of(shown).matching(lists_of(shown), settings)
-        found = explain(table, form.senders(), form.cleaned_data["recipients"])
-        explained = [_in_words(one) for one in found]
-    context = {
-        "form": form,
-        "explained": explained,
-        "parts": len({one.uid for one in explained}),
-        "is_pending_set": shown.number is None,
-        "priorities": settings.display("sender_headers"),
-    }
-    return page_or_partial(request, "policies/explain.html", "ask", context, status=422 if form.errors else 200)
 
 
 def policies_with(table: Table, address: str, *, side: str, lists: Lists) -> set[UUID]:
@@ -226,22 +179,3 @@ def _removed(table: Table, began_table: Table | None) -> list[str]:
         return []
     present = {policy.uid for policy in table.policies}
     return [policy.name for policy in began_table.policies if policy.uid not in present]
-
-
-def _in_words(found: Found) -> Explanation:
-    is_default = not found.number
-    return Explanation(
-        recipient=found.recipient,
-        policy_name=_("Default Policy") if is_default else found.policy.name,
-        uid=found.policy.uid,
-        is_default=is_default,
-        why=sentences.winner(found),
-        passed_by=tuple(
-            Reason(passed.policy.name, passed.policy.uid, _reasons(passed.misses)) for passed in found.passed_by
-        ),
-    )
-
-
-def _reasons(misses: Sequence[MemberMiss]) -> tuple[str, ...]:
-    """The sentences of a policy's rows of users; those that say the same once."""
-    return tuple(dict.fromkeys(sentences.reason(miss) for miss in misses))
