@@ -24,10 +24,10 @@ from seg_console import environment
 from seg_console.accounts.management.commands.ensure_admin import ensure_admin
 from seg_console.accounts.roles import ADMIN_NAME
 from seg_console.celery import app
+from seg_console.certificates.own import listener_context
 from seg_console.config import running
 from seg_console.delivery.heartbeat import Unanswered
 from seg_console.gateway import whereabouts
-from seg_console.gateway.certificate import listener_context
 from seg_console.gateway.place import Place, of_environment
 from seg_console.gateway.running import listener_place
 from seg_console.mail import space

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "seg_console.audit",
     "seg_console.config",
     "seg_console.mail",
+    "seg_console.certificates",
     "seg_console.delivery",
     "policies",
     "tdc",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from seg_console.gateway.certificate import tls_context
+from seg_console.certificates.own import tls_context
 from seg_console.gateway.follower import Follower
 from seg_console.gateway.listener import Identity, listen
 from seg_console.gateway.place import Orders, Place

@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from policies.models import AddressList
 from seg_console.accounts.models import ConsoleSession, User
+from seg_console.certificates.models import Certificate
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
 from seg_console.delivery.models import DestinationControl, NamedBounceProfile, SmtpRoute
-from seg_console.gateway.models import Certificate, RecipientAccess, SenderGroup
+from seg_console.gateway.models import RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
 from tests import connection_tests, sample_system
 from tests.pages import policy_uid, signed_in

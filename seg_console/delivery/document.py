@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from seg_console.certificates.models import LONGEST_CERTIFICATE_NAME
 from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, DomainPattern, Port, check_host, only_new
 from seg_console.config.problems import Problem, path_of
@@ -17,7 +18,6 @@ from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Sh
 from seg_console.delivery.kinds import kinds
 from seg_console.delivery.models import (
     DEFAULT_PROFILE,
-    LONGEST_CERTIFICATE_NAME,
     LONGEST_NAME,
     MOST_CONNECTIONS,
     MOST_MESSAGES_PER_CONNECTION,
@@ -126,7 +126,7 @@ class Control(Shape):
 
 
 class ControlSettings(Shape):
-    """`certificate` names one of the certificates, which the way in keeps and checks this name against; "" is none."""
+    """`certificate` names one of the certificates, "" is none."""
 
     certificate: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME)] = ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seg_console.config import registry
+from seg_console.certificates.document import CERTIFICATES
 from seg_console.config.document import Document
 from seg_console.delivery.document import (
     BOUNCE_PROFILE,
@@ -108,8 +108,7 @@ def client_certificate(configuration: Document) -> ClientCertificate | None:
     name = configuration[DESTINATION_CONTROL_SETTINGS].certificate.casefold()
     if not name:
         return None
-    # The certificates belong to the way in, which stands above; here they are known by their key in the document.
-    known = configuration.plain(registry.section("certificates"))
+    known = configuration.plain(CERTIFICATES)
     chosen = next((each for each in known if each["name"].casefold() == name), None)
     return ClientCertificate(chosen["certificate"], chosen["private_key"]) if chosen else None
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import ssl
-import tempfile
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+
+from seg_console.certificates.contexts import load_pair
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +59,6 @@ def context_for(demand: TlsDemand) -> ssl.SSLContext:
     if demand.shows:
         _show(demand.shows, context)
     return context
-
-
-def load_pair(context: ssl.SSLContext, *, chain: str, key: str) -> None:
-    """Give a context a certificate chain and its key, PEM texts. Raises ssl.SSLError when OpenSSL refuses them."""
-    # OpenSSL reads files alone; this one is the owner's to read and gone before anybody else could look.
-    with tempfile.NamedTemporaryFile(prefix="certificate.") as file:
-        file.write(f"{key.strip()}\n{chain.strip()}\n".encode())
-        file.flush()
-        context.load_cert_chain(file.name)
 
 
 def _show(shown: ClientCertificate, context: ssl.SSLContext) -> None:

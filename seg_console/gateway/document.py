@@ -1,4 +1,4 @@
-"""The sections `certificates`, `host_access`, `recipient_access` and `listener`."""
+"""The sections `host_access`, `recipient_access` and `listener`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from django.conf import settings as environment
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from seg_console.certificates import pem
+from seg_console.certificates.document import CERTIFICATES
+from seg_console.certificates.models import LONGEST_CERTIFICATE_NAME
 from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, RUNNING, Port, only_new
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
-from seg_console.config.secrets import check_no_mask
 from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
-from seg_console.delivery.models import LONGEST_CERTIFICATE_NAME
-from seg_console.gateway import certificates, models
+from seg_console.gateway import models
 from seg_console.gateway.host_access import ALL, check_entry
 from seg_console.gateway.models import (
     ALL_UID,
-    CERTIFICATE_NAME_PATTERN,
-    CERTIFICATE_NAME_RULE,
     GROUP_NAME_PATTERN,
     GROUP_NAME_RULE,
     LAST_POSITION,
@@ -43,7 +42,6 @@ from seg_console.mail.addresses import check_address, check_domain, check_local_
 from seg_console.mail.lines import visible
 
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
-MOST_CERTIFICATES = 100
 MOST_GROUPS = 1_000
 MOST_ENTRIES = 10_000
 # The log's word for the row ALL.
@@ -103,13 +101,6 @@ def check_group_name(text: str) -> str:
     return text
 
 
-def check_certificate_name(text: str) -> str:
-    """Raises ValueError with a sentence."""
-    if not re.fullmatch(CERTIFICATE_NAME_PATTERN, text):
-        raise ValueError(str(CERTIFICATE_NAME_RULE))
-    return text
-
-
 def check_listener_address(text: str) -> str:
     """An address of one machine, or of all its interfaces, in its plain spelling; "" stays. Raises ValueError with a
     sentence."""
@@ -141,11 +132,6 @@ def check_listener_port(port: int | None) -> int | None:
     if port == environment.SEG_HTTP_PORT:
         raise ValueError(_("give another port: the web console has %(port)d.") % {"port": port})
     return port
-
-
-def _check_chain(text: str) -> str:
-    certificates.described(text)
-    return text
 
 
 def _check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
@@ -217,22 +203,6 @@ class Access(Shape):
         if response and action == "reject" and response.code < 400:
             raise ValueError(_("give a code from 400 to 599 with reject."))
         return response
-
-
-class NamedCertificate(Shape):
-    """PEM texts. The key is a secret: no page, diff, audit entry or log shows it."""
-
-    name: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME), AfterValidator(check_certificate_name)]
-    certificate: Annotated[str, Field(max_length=certificates.LONGEST_PEM), AfterValidator(_check_chain)]
-    private_key: Annotated[str, Field(max_length=certificates.LONGEST_PEM), AfterValidator(check_no_mask)]
-
-    @field_validator("private_key")
-    @classmethod
-    def _belongs(cls, key: str, info: ValidationInfo) -> str:
-        chain = info.data.get("certificate")
-        if chain is not None:
-            certificates.check_pair(chain, key)
-        return key
 
 
 class Listener(Shape):
@@ -315,21 +285,11 @@ RECIPIENT_ACCESS = RecipientAccessSection(
     mended_at=MendedAt("recipient-access:list", "recipient-access:edit"),
     ordered=True,
 )
-CERTIFICATES = ListSection(
-    "certificates",
-    NamedCertificate,
-    models.Certificate,
-    place=36,
-    identity="name",
-    mended_at=MendedAt("certificates:list", "certificates:replace"),
-    most=MOST_CERTIFICATES,
-)
 LISTENER = ObjectSection("listener", Listener, ListenerSettings, place=70, mended_at=MendedAt("listeners:edit"))
 
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
-    registry.register(CERTIFICATES)
     registry.register(HOST_ACCESS)
     registry.register(RECIPIENT_ACCESS)
     registry.register(LISTENER)
@@ -348,6 +308,6 @@ def _check_certificate_of(user: str, known: list[Plain], settings: Plain) -> Ite
         yield Problem(path_of(user, "certificate"), message)
         return
     try:
-        certificates.check_taken(chosen["certificate"], chosen["private_key"])
+        pem.check_taken(chosen["certificate"], chosen["private_key"])
     except ValueError as error:
         yield Problem(path_of(user, "certificate"), str(error))

@@ -10,14 +10,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.certificates.models import LONGEST_CERTIFICATE_NAME
 from seg_console.config.models import ConfigurationObject
-from seg_console.delivery.models import LONGEST_CERTIFICATE_NAME
-from seg_console.gateway.certificates import described
 from seg_console.gateway.host_access import ALL
 
 LONGEST_GROUP_NAME = 64
-CERTIFICATE_NAME_PATTERN = r"[\w.-]+(?: [\w.-]+)*"
-CERTIFICATE_NAME_RULE = _("Use letters, digits, dots, hyphens, underscores and single spaces.")
 LONGEST_COMMENT = 200
 # The name stands in a line of the mail log, between words.
 GROUP_NAME_PATTERN = r"[A-Za-z0-9_-]+"
@@ -147,45 +144,6 @@ class SenderGroup(ConfigurationObject):
 def last_row() -> SenderGroup:
     """The row ALL as a system has it that nobody has configured."""
     return SenderGroup(uid=ALL_UID, name=ALL, position=LAST_POSITION)
-
-
-class Certificate(ConfigurationObject):
-    """A certificate chain and its private key, both PEM text; the server's own certificate comes first."""
-
-    identity = "name"
-    secret_fields = frozenset({"private_key"})
-
-    name = models.CharField(
-        _("Certificate"),
-        max_length=LONGEST_CERTIFICATE_NAME,
-        validators=[RegexValidator(rf"\A{CERTIFICATE_NAME_PATTERN}\Z", CERTIFICATE_NAME_RULE)],
-    )
-    certificate = models.TextField(_("Certificate chain"))
-    private_key = models.TextField(_("Private key"))
-
-    class Meta:
-        verbose_name = _("Certificate")
-        verbose_name_plural = _("Certificates")
-        constraints = [
-            *ConfigurationObject.Meta.constraints,
-            models.UniqueConstraint(
-                "configuration",
-                Lower("name"),
-                name="gateway_certificate_name",
-                violation_error_message=_("A certificate of that name exists already."),
-            ),
-        ]
-
-    def display(self, field: str) -> str | tuple[str, ...]:
-        """As the base says; of the chain, each certificate's name, days of validity and fingerprint, since nobody reads
-        PEM text, and these read the same in every language."""
-        if field != "certificate" or not self.certificate:
-            return super().display(field)
-        return tuple(
-            f"{each.common_name or ', '.join(each.names)}, {each.valid_from.date()} – {each.valid_until.date()}, "
-            f"SHA-256 {each.fingerprint}"
-            for each in described(self.certificate)
-        )
 
 
 class BareLineEnds(models.TextChoices):

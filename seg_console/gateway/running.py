@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ssl
 
+from seg_console.certificates.contexts import server_context
+from seg_console.certificates.document import CERTIFICATES
 from seg_console.config.document import Document
-from seg_console.gateway.certificates import server_context
 from seg_console.gateway.document import (
     ALL_GROUP,
-    CERTIFICATES,
     HOST_ACCESS,
     LISTENER,
     RECIPIENT_ACCESS,

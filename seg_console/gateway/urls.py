@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from seg_console.gateway.views import certificates as certificate_views
 from seg_console.gateway.views import host_access as hosts
 from seg_console.gateway.views import listener
 from seg_console.gateway.views import recipient_access as recipients
@@ -31,12 +30,4 @@ host_access = [
 listeners = [
     path("", listener.show, name="show"),
     path("edit/", listener.edit, name="edit"),
-]
-certificates = [
-    path("", certificate_views.certificate_list, name="list"),
-    path("add/", certificate_views.add, name="add"),
-    path("own/", certificate_views.show_own, name="show-own"),
-    path("<uuid:uid>/", certificate_views.show, name="show"),
-    path("<uuid:uid>/replace/", certificate_views.replace, name="replace"),
-    path("<uuid:uid>/delete/", certificate_views.delete, name="delete"),
 ]

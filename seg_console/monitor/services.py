@@ -19,16 +19,16 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from seg_console.accounts.roles import Privilege
+from seg_console.certificates.document import CERTIFICATES
+from seg_console.certificates.own import own_chain, own_name
+from seg_console.certificates.pem import Described, described
 from seg_console.config import running
 from seg_console.config.document import Document
 from seg_console.delivery import heartbeat, status
 from seg_console.delivery.ordinary import OrdinaryKind
-from seg_console.gateway.certificate import own_chain
-from seg_console.gateway.certificates import Described, described
-from seg_console.gateway.document import CERTIFICATES, LISTENER
+from seg_console.gateway.document import LISTENER
 from seg_console.gateway.listener import INTERFACE
 from seg_console.gateway.running import listener_place
-from seg_console.gateway.views.certificates import own_name
 from seg_console.gateway.views.listening import listening_now
 from seg_console.mail import tracking
 from seg_console.mail.summary import mail_summary

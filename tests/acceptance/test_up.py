@@ -14,7 +14,7 @@ import psutil
 import pytest
 from django.utils import timezone
 
-from seg_console.gateway.certificate import tls_context
+from seg_console.certificates.own import tls_context
 from seg_console.guard import GRACE_S
 from seg_console.launch import smtp_answers
 from tests.running_system import System, free_port_block, started, wait_until

@@ -16,9 +16,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.utils import timezone
 
+from seg_console.certificates.own import tls_context
 from seg_console.config import running
 from seg_console.delivery.models import Delivery
-from seg_console.gateway.certificate import tls_context
 from seg_console.mail.models import Body, Message
 from tests import running_configuration as configuration
 from tests.listening import listening

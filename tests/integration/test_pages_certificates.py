@@ -21,10 +21,10 @@ from django.utils import timezone
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
+from seg_console.certificates.models import Certificate
+from seg_console.certificates.pem import described
 from seg_console.config import document, pending, running
 from seg_console.config.secrets import MASK
-from seg_console.gateway.certificates import described
-from seg_console.gateway.models import Certificate
 from tests import running_configuration as configuration
 from tests.certificates import Made, der, encrypted, in_document, made, signed_with_sha1
 from tests.configurations import full

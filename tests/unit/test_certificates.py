@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from seg_console.gateway.certificates import (
+from seg_console.certificates.pem import (
     certificates_alone,
     check_dates,
     check_pair,

@@ -16,13 +16,13 @@ from seg_console.accounts.forms import AccountSettingsForm, AddUserForm, ChangeP
 from seg_console.accounts.network_access_views import NetworkAccessForm
 from seg_console.accounts.options_views import PreferencesForm
 from seg_console.audit.forms import AuditForm
+from seg_console.certificates.forms import CertificateForm
 from seg_console.config.forms import GeneralSettingsForm, LoadForm, TextFileForm
 from seg_console.delivery.forms.bounces import BounceForm
 from seg_console.delivery.forms.controls import ControlForm, GlobalSettingsForm
 from seg_console.delivery.forms.dns import DnsForm
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm
 from seg_console.gateway.forms import (
-    CertificateForm,
     FindSendersForm,
     ListenerForm,
     RecipientAccessForm,

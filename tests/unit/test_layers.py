@@ -24,6 +24,7 @@ PURE = frozenset(
         "seg_console.mail.events",
         "seg_console.mail.maillog_text",
         "seg_console.mail.sentences",
+        "seg_console.certificates.contexts",
         "seg_console.delivery.outcome",
         "seg_console.delivery.rules",
         "seg_console.delivery.shelf",
@@ -48,10 +49,11 @@ PURE_MAY_ALSO_IMPORT = {
 # Packages that register a service of policies; each knows policies, and pages of policies know none of them.
 SERVICES = frozenset({"tdc"})
 
-PURE_LAYER, RECORD, ENGINE, APPS, WAY_IN, PAGES, PROJECT, START = range(1, 9)
+PURE_LAYER, RECORD, CERTIFICATES, ENGINE, APPS, WAY_IN, PAGES, PROJECT, START = range(1, 10)
 LAYER_NAMES = {
     PURE_LAYER: "pure modules",
     RECORD: "configuration, mail record and audit log",
+    CERTIFICATES: "certificates",
     ENGINE: "delivery engine",
     APPS: "policies and their services",
     WAY_IN: "gateway",
@@ -63,6 +65,7 @@ LAYER_OF_PACKAGE = {
     "seg_console.audit": RECORD,
     "seg_console.config": RECORD,
     "seg_console.mail": RECORD,
+    "seg_console.certificates": CERTIFICATES,
     "seg_console.delivery": ENGINE,
     "policies": APPS,
     "tdc": APPS,
@@ -193,18 +196,20 @@ def test_packages_of_pure_modules_import_the_standard_library_only() -> None:
     ("module", "line", "rule"),
     [
         ("seg_console.mail.record", "from seg_console.delivery import queue", "layer 2"),
-        ("seg_console.delivery.queue", "from tdc.models import ConnectorSettings", "layer 3"),
+        ("seg_console.delivery.queue", "from tdc.models import ConnectorSettings", "layer 4"),
+        ("seg_console.certificates.document", "from seg_console.delivery.document import DNS", "layer 3"),
+        ("seg_console.delivery.running", "from seg_console.certificates.document import CERTIFICATES", ""),
         ("seg_console.delivery.queue", "from tdc import journal", ""),
         ("policies.models", "from tdc.models import PolicyChoice", "no service"),
         ("tdc.models", "from policies.models import IncomingMailPolicy", ""),
         ("policies.views.listing", "from tdc.choices import Choices", "no service"),
         ("tdc.views.choice", "from policies.table import policy_name", ""),
-        ("policies.models", "from policies.views import policies_table", "layer 4"),
+        ("policies.models", "from policies.views import policies_table", "layer 5"),
         ("seg_console.gateway.accept", "import policies.running, tdc.running", ""),
-        ("seg_console.gateway.accept", "from seg_console.ui.access import requires", "layer 5"),
-        ("seg_console.gateway.accept", "def f():\n    from ..monitor import overview", "layer 5"),
-        ("seg_console.monitor.overview", "from seg_console.settings import SEG_HOSTNAME", "layer 6"),
-        ("seg_console.monitor.overview", "from seg_console.launch import launch", "layer 6"),
+        ("seg_console.gateway.accept", "from seg_console.ui.access import requires", "layer 6"),
+        ("seg_console.gateway.accept", "def f():\n    from ..monitor import overview", "layer 6"),
+        ("seg_console.monitor.overview", "from seg_console.settings import SEG_HOSTNAME", "layer 7"),
+        ("seg_console.monitor.overview", "from seg_console.launch import launch", "layer 7"),
         ("seg_console.cli.management.commands.up", "from seg_console.launch import launch", ""),
         ("seg_console.config.pending", "from seg_console.accounts.models import User", ""),
         ("seg_console.config.pending", "from seg_console.accounts.views import sign_in", "layer 2"),

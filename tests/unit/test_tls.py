@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from seg_console.certificates.contexts import load_pair
 from seg_console.delivery import tls
 from seg_console.delivery.tls import ClientCertificate, TlsDemand, TlsMode, context_for
 from tests.certificates import Made, made, signed_with_sha1
@@ -22,11 +23,10 @@ def demand(one: Made, mode: TlsMode = TlsMode.PREFERRED) -> TlsDemand:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The chains that were given to a context, each time through a file."""
     chains: list[str] = []
-    load = tls.load_pair
 
     def noted(context: ssl.SSLContext, *, chain: str, key: str) -> None:
         chains.append(chain)
-        load(context, chain=chain, key=key)
+        load_pair(context, chain=chain, key=key)
 
     monkeypatch.setattr(tls, "load_pair", noted)
     context_for.cache_clear()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from seg_console.delivery.models.configuration import (
     ALL,
     DEFAULT_PROFILE,
-    LONGEST_CERTIFICATE_NAME,
     LONGEST_DOMAIN,
     LONGEST_NAME,
     MOST_CONNECTIONS,
@@ -29,7 +28,6 @@ from seg_console.delivery.models.queue import Delivery, HostStatus
 __all__ = [
     "ALL",
     "DEFAULT_PROFILE",
-    "LONGEST_CERTIFICATE_NAME",
     "LONGEST_DOMAIN",
     "LONGEST_NAME",
     "MOST_CONNECTIONS",

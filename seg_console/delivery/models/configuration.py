@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.certificates.models import LONGEST_CERTIFICATE_NAME
 from seg_console.config.models import ConfigurationObject
 
 ALL = "ALL"
@@ -19,7 +20,6 @@ MOST_RECIPIENTS_PER_TRANSACTION = 1_000
 MOST_RECIPIENTS = 1_000_000
 MOST_MINUTES = 60
 LONGEST_NAME = 60
-LONGEST_CERTIFICATE_NAME = 64
 # What a destination says that follows the Default profile whatever the default row says.
 DEFAULT_PROFILE = "Default"
 

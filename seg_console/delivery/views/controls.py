@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
+from seg_console.certificates.models import names_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.tables import export_file, import_file
@@ -43,7 +44,6 @@ from seg_console.delivery.models import (
 from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.delivery.views.rows import changed, find
-from seg_console.gateway.models import Certificate
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
@@ -123,7 +123,7 @@ def edit_default(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def edit_global_settings(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    names = sorted(Certificate.objects.filter(configuration=shown).values_list("name", flat=True), key=str.casefold)
+    names = names_in(shown)
     present = _global_settings(shown)
     editing(request, present)
     chosen = present.certificate.casefold()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from seg_console.gateway.forms.certificates import CertificateForm as CertificateForm
-from seg_console.gateway.forms.certificates import ReplaceCertificateForm as ReplaceCertificateForm
 from seg_console.gateway.forms.host_access import FindSendersForm as FindSendersForm
 from seg_console.gateway.forms.host_access import LastRowForm as LastRowForm
 from seg_console.gateway.forms.host_access import SenderGroupForm as SenderGroupForm

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
+from seg_console.certificates.models import names_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.gateway.document import LISTENER
 from seg_console.gateway.forms import ListenerForm
 from seg_console.gateway.listener import INTERFACE
-from seg_console.gateway.models import Certificate, ListenerSettings
+from seg_console.gateway.models import ListenerSettings
 from seg_console.gateway.place import is_reachable, place_of
 from seg_console.gateway.views.listening import listening_now
 from seg_console.ui.access import requires
@@ -49,16 +50,15 @@ def edit(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     present = _settings(shown)
     editing(request, present)
-    names = sorted(Certificate.objects.filter(configuration=shown).values_list("name", flat=True), key=str.casefold)
     if request.method == "POST":
-        form = ListenerForm(request.POST, certificates=names)
+        form = ListenerForm(request.POST, certificates=names_in(shown))
         if form.is_valid():
             row = ListenerSettings(uid=LISTENER.fixed_uid, **form.cleaned_data)
             if submitted(request, form, row, success=_("The listener was changed.")):
                 return redirect("listeners:show")
     else:
         initial = {name: getattr(present, name) for name in ListenerSettings.value_fields()}
-        form = ListenerForm(certificates=names, initial=initial)
+        form = ListenerForm(certificates=names_in(shown), initial=initial)
     context = {
         "title": _("Edit Listener"),
         "box_title": _("Listener: %(name)s") % {"name": INTERFACE},

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
+from seg_console.certificates.own import listener_context
 from seg_console.delivery import cancelling
-from seg_console.gateway.certificate import listener_context
 from seg_console.gateway.follower import CannotListen, Follower
 from seg_console.gateway.listener import Identity, listen
 from seg_console.gateway.place import Orders, of_environment, sentence

@@ -9,10 +9,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.certificates import pem
+from seg_console.certificates.models import CERTIFICATE_NAME_PATTERN, CERTIFICATE_NAME_RULE, LONGEST_CERTIFICATE_NAME
 from seg_console.config.problems import in_words
-from seg_console.delivery.models import LONGEST_CERTIFICATE_NAME
-from seg_console.gateway import certificates
-from seg_console.gateway.models import CERTIFICATE_NAME_PATTERN, CERTIFICATE_NAME_RULE
 
 
 class PemField(forms.FileField):
@@ -22,7 +21,7 @@ class PemField(forms.FileField):
         found = super().clean(data, initial)
         if not isinstance(found, UploadedFile):
             return ""
-        if (found.size or 0) > certificates.LONGEST_PEM:
+        if (found.size or 0) > pem.LONGEST_PEM:
             raise forms.ValidationError(_("The file is larger than 200 KB; no such file is."))
         return str(found.read(), "utf-8-sig", "replace").replace("\r\n", "\n")
 
@@ -54,19 +53,19 @@ class ReplaceCertificateForm(forms.Form):
             self.add_error("private_key", _("Choose the file with the private key."))
             return cleaned
         try:
-            cleaned["certificate"] = certificates.certificates_alone(cleaned["certificate"])
-            certificates.check_dates(cleaned["certificate"], self._now)
+            cleaned["certificate"] = pem.certificates_alone(cleaned["certificate"])
+            pem.check_dates(cleaned["certificate"], self._now)
         except ValueError as error:
             self.add_error("certificate", in_words(error))
             return cleaned
         try:
-            cleaned["private_key"] = certificates.key_alone(cleaned["private_key"])
-            certificates.check_pair(cleaned["certificate"], cleaned["private_key"])
+            cleaned["private_key"] = pem.key_alone(cleaned["private_key"])
+            pem.check_pair(cleaned["certificate"], cleaned["private_key"])
         except ValueError as error:
             self.add_error("private_key", in_words(error))
             return cleaned
         try:
-            certificates.check_taken(cleaned["certificate"], cleaned["private_key"])
+            pem.check_taken(cleaned["certificate"], cleaned["private_key"])
         except ValueError as error:
             self.add_error("certificate", in_words(error))
         return cleaned

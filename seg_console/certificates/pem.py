@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from django.utils.translation import gettext as _
 
-from seg_console.delivery.tls import load_pair
+from seg_console.certificates.contexts import server_context
 
 LONGEST_PEM = 200_000
 LEAST_RSA_BITS = 2048
@@ -119,15 +119,6 @@ def missing_issuer(chain: str) -> str:
     if last.issuer == last.subject or last.issuer.public_bytes() in _trusted_subjects():
         return ""
     return _name_of(last.issuer)
-
-
-@lru_cache(maxsize=4)
-def server_context(chain: str, key: str) -> ssl.SSLContext:
-    """A context for STARTTLS, TLS 1.2 or newer (RFC 8996), the same one for the same pair. Raises ssl.SSLError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_pair(context, chain=chain, key=key)
-    return context
 
 
 def _certificates(chain: str) -> list[x509.Certificate]:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,13 +19,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
+from seg_console.certificates.forms import CertificateForm, ReplaceCertificateForm
+from seg_console.certificates.models import Certificate
+from seg_console.certificates.own import own_chain, own_name
+from seg_console.certificates.pem import Described, described, missing_issuer
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.delivery.models import DestinationControlSettings
-from seg_console.gateway.certificate import own_chain
-from seg_console.gateway.certificates import Described, described, missing_issuer
-from seg_console.gateway.forms import CertificateForm, ReplaceCertificateForm
-from seg_console.gateway.models import Certificate, ListenerSettings
+from seg_console.gateway.models import ListenerSettings
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
@@ -74,7 +74,7 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
     ]
     own = own_chain()
     rows.append(_row(own_name(), described(own)[0] if own else None, now, used_by=uses.get("", ())))
-    return render(request, "gateway/certificates.html", {"rows": rows})
+    return render(request, "certificates/certificates.html", {"rows": rows})
 
 
 @require_safe
@@ -132,7 +132,7 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     if used_by:
         context: dict[str, Any] = {"name": row.name, "used_by": used_by}
         status = 409 if request.method == "POST" else 200
-        return render(request, "gateway/certificate_in_use.html", context, status=status)
+        return render(request, "certificates/in_use.html", context, status=status)
     if request.method == "POST":
         success = _("Certificate “%(name)s” was deleted.") % {"name": row.name}
         if submitted(request, Form(request.POST), remove=[row], success=success):
@@ -166,7 +166,7 @@ def _given(request: ConsoleRequest) -> tuple[object, ...]:
 
 def _form_page(request: ConsoleRequest, title: str, form: ReplaceCertificateForm) -> HttpResponse:
     context = {"title": title, "form": form, "cancel_url": reverse("certificates:list")}
-    return render(request, "gateway/edit_certificate.html", context, status=422 if form.errors else 200)
+    return render(request, "certificates/edit.html", context, status=422 if form.errors else 200)
 
 
 def _detail(
@@ -175,12 +175,7 @@ def _detail(
     now = timezone.now()
     rows = [_row(name, each, now, used_by=used_by) for each in described(chain)]
     context = {"name": name, "uid": uid, "rows": rows, "missing_issuer": missing_issuer(chain)}
-    return render(request, "gateway/certificate.html", context)
-
-
-def own_name() -> str:
-    """How the certificate is called that the listener uses where the configuration names none."""
-    return _("Given by the environment") if settings.SEG_TLS_CERTIFICATE else _("The gateway's own")
+    return render(request, "certificates/certificate.html", context)
 
 
 def _uses(configuration: Configuration) -> Mapping[str, Sequence[Use]]:

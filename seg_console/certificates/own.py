@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext as _
 
-from seg_console.gateway.certificates import certificates_alone
+from seg_console.certificates.pem import certificates_alone
 
 # Opportunistic TLS between mail servers does not look at who signed; ten years spare an outage nobody expects.
 VALID_DAYS = 3650
@@ -60,6 +61,11 @@ def own_chain() -> str:
         return certificates_alone(path.read_text())
     except (OSError, ValueError):
         return ""
+
+
+def own_name() -> str:
+    """How the certificate is called that the listener uses where the configuration names none."""
+    return _("Given by the environment") if settings.SEG_TLS_CERTIFICATE else _("The gateway's own")
 
 
 def _own(folder: Path, *, hostname: str, now: datetime) -> tuple[Path, Path]:

@@ -1,0 +1,4 @@
+from __future__ import annotations
+
+from seg_console.certificates.forms.certificates import CertificateForm as CertificateForm
+from seg_console.certificates.forms.certificates import ReplaceCertificateForm as ReplaceCertificateForm
