@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -15,7 +16,7 @@ from seg_console.certificates.models import (
     Certificate,
 )
 from seg_console.config import registry
-from seg_console.config.registry import ListSection, MendedAt, Shape
+from seg_console.config.registry import ListSection, MendedAt, Plain, Shape
 from seg_console.config.secrets import check_no_mask
 
 MOST_CERTIFICATES = 100
@@ -58,6 +59,11 @@ CERTIFICATES = ListSection(
     mended_at=MendedAt("certificates:list", "certificates:replace"),
     most=MOST_CERTIFICATES,
 )
+
+
+def of_name(name: str, known: Iterable[Plain]) -> Plain | None:
+    """The one of some certificates, as JSON has them, that a section means by this name, whatever its case."""
+    return next((each for each in known if str(each["name"]).casefold() == name.casefold()), None)
 
 
 def register() -> None:

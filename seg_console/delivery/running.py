@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seg_console.certificates.document import CERTIFICATES
+from seg_console.certificates.running import named
 from seg_console.config.document import Document
 from seg_console.delivery.document import (
     BOUNCE_PROFILE,
@@ -105,12 +105,8 @@ def controls(configuration: Document) -> Controls:
 
 def client_certificate(configuration: Document) -> ClientCertificate | None:
     """What every delivery shows to a server that asks for a certificate; None: nothing."""
-    name = configuration[DESTINATION_CONTROL_SETTINGS].certificate.casefold()
-    if not name:
-        return None
-    known = configuration.plain(CERTIFICATES)
-    chosen = next((each for each in known if each["name"].casefold() == name), None)
-    return ClientCertificate(chosen["certificate"], chosen["private_key"]) if chosen else None
+    chosen = named(configuration, configuration[DESTINATION_CONTROL_SETTINGS].certificate)
+    return ClientCertificate(chosen.chain, chosen.key) if chosen else None
 
 
 class BounceProfiles:

@@ -11,6 +11,8 @@ class GatewayConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and so whatever needs them, can be imported only now that the apps are loaded.
+        from seg_console.certificates.uses import named_by
         from seg_console.gateway import document
 
         document.register()
+        named_by(document.LISTENER, label=_("Listener"), view="listeners:show", place=10, or_own=True)

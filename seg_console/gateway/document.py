@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,8 +12,6 @@ from django.conf import settings as environment
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from seg_console.certificates import pem
-from seg_console.certificates.document import CERTIFICATES
 from seg_console.certificates.models import LONGEST_CERTIFICATE_NAME
 from seg_console.config import registry
 from seg_console.config.checks import LONGEST_VALUE, RUNNING, Port, only_new
@@ -22,7 +19,6 @@ from seg_console.config.models import ConfigurationObject
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
-from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
 from seg_console.gateway import models
 from seg_console.gateway.host_access import ALL, check_entry
 from seg_console.gateway.models import (
@@ -293,21 +289,3 @@ def register() -> None:
     registry.register(HOST_ACCESS)
     registry.register(RECIPIENT_ACCESS)
     registry.register(LISTENER)
-    for user in (LISTENER.key, DESTINATION_CONTROL_SETTINGS.key):
-        registry.check_together((CERTIFICATES.key, user), partial(_check_certificate_of, user))
-
-
-def _check_certificate_of(user: str, known: list[Plain], settings: Plain) -> Iterator[Problem]:
-    """`user`: the section whose settings name a certificate. It must be there, and OpenSSL must take it."""
-    name = str(settings.get("certificate", ""))
-    if not name:
-        return
-    chosen = next((each for each in known if str(each["name"]).casefold() == name.casefold()), None)
-    if chosen is None:
-        message = _("there is no certificate %(name)s.") % {"name": visible(name)}
-        yield Problem(path_of(user, "certificate"), message)
-        return
-    try:
-        pem.check_taken(chosen["certificate"], chosen["private_key"])
-    except ValueError as error:
-        yield Problem(path_of(user, "certificate"), str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from seg_console.certificates.contexts import server_context
-from seg_console.certificates.document import CERTIFICATES
+from seg_console.certificates.running import named
 from seg_console.config.document import Document
 from seg_console.gateway.document import (
     ALL_GROUP,
@@ -69,9 +69,8 @@ def listener_place(configuration: Document) -> Place:
 
 def listener_tls(configuration: Document) -> ssl.SSLContext | None:
     """The TLS context of the certificate that the listener is to use; None: the gateway's own."""
-    name = configuration[LISTENER].certificate.casefold()
-    chosen = next((each for each in configuration[CERTIFICATES] if name and each.name.casefold() == name), None)
-    return server_context(chosen.certificate, chosen.private_key) if chosen else None
+    chosen = named(configuration, configuration[LISTENER].certificate)
+    return server_context(chosen.chain, chosen.key) if chosen else None
 
 
 def _keys(address: str) -> list[str]:

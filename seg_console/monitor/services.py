@@ -19,9 +19,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from seg_console.accounts.roles import Privilege
-from seg_console.certificates.document import CERTIFICATES
 from seg_console.certificates.own import own_chain, own_name
 from seg_console.certificates.pem import Described, described
+from seg_console.certificates.running import named
 from seg_console.config import running
 from seg_console.config.document import Document
 from seg_console.delivery import heartbeat, status
@@ -117,9 +117,8 @@ def policies_by_copying(document: Document) -> Counter[str]:
 
 def listener_certificate(document: Document, now: datetime) -> ListenerCertificate:
     """The certificate of the listener by a configuration; where that names none, the gateway's own."""
-    name = document[LISTENER].certificate
-    chosen = next((each for each in document[CERTIFICATES] if each.name.casefold() == name.casefold()), None)
-    chain = chosen.certificate if chosen else own_chain()
+    chosen = named(document, document[LISTENER].certificate)
+    chain = chosen.chain if chosen else own_chain()
     found = described(chain)[0] if chain else None
     is_over, ends_soon = (found.is_over(now), found.ends_soon(now)) if found else (False, False)
     return ListenerCertificate(chosen.name if chosen else own_name(), found, is_over, ends_soon)

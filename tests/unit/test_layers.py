@@ -177,6 +177,24 @@ def test_imports_run_downwards_only() -> None:
     assert not sentences, "\n" + "\n".join(sentences)
 
 
+@pytest.mark.parametrize(
+    ("package", "above"),
+    [
+        ("seg_console.certificates", ("seg_console.delivery", "policies", "tdc", "seg_console.gateway")),
+        ("seg_console.delivery", ("seg_console.gateway",)),
+    ],
+)
+def test_pages_too_import_no_package_above_their_own(package: str, above: tuple[str, ...]) -> None:
+    found = {
+        imported
+        for module, path in modules().items()
+        if f"{module}.".startswith(f"{package}.")
+        for _line, imported in imports(module, path.read_text(), package=path.name == "__init__.py")
+    }
+    assert any(f"{each}.".startswith("seg_console.config.") for each in found)
+    assert [each for each in found if any(f"{each}.".startswith(f"{one}.") for one in above)] == []
+
+
 def test_the_pure_modules_exist() -> None:
     assert set(modules()) >= PURE
 

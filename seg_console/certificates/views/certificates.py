@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,21 +22,12 @@ from seg_console.certificates.forms import CertificateForm, ReplaceCertificateFo
 from seg_console.certificates.models import Certificate
 from seg_console.certificates.own import own_chain, own_name
 from seg_console.certificates.pem import Described, described, missing_issuer
+from seg_console.certificates.uses import Use, uses_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.delivery.models import DestinationControlSettings
-from seg_console.gateway.models import ListenerSettings
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What shows a certificate: its name for people, and the page where the certificate is chosen."""
-
-    label: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,7 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     began = shown.based_on if shown.number is None else None
     committed = {row.uid: _said(row) for row in _certificates(began)} if began else None
-    uses, now = _uses(shown), timezone.now()
+    uses, now = uses_in(shown), timezone.now()
     rows = [
         _row(
             row.name,
@@ -82,7 +72,7 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
 def show(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
     row = _find(shown, uid)
-    return _detail(request, row.name, row.certificate, used_by=_uses(shown).get(row.name.casefold(), ()), uid=uid)
+    return _detail(request, row.name, row.certificate, used_by=uses_in(shown).get(row.name.casefold(), ()), uid=uid)
 
 
 @require_safe
@@ -91,7 +81,7 @@ def show_own(request: ConsoleRequest) -> HttpResponse:
     chain = own_chain()
     if not chain:
         raise Http404
-    used_by = _uses(pending.shown_to(request.user)).get("", ())
+    used_by = uses_in(pending.shown_to(request.user)).get("", ())
     return _detail(request, own_name(), chain, used_by=used_by, uid=None)
 
 
@@ -128,7 +118,7 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A certificate in use is not deleted: the page says where it is used."""
     shown = pending.shown_to(request.user)
     row = _find(shown, uid)
-    used_by = _uses(shown).get(row.name.casefold())
+    used_by = uses_in(shown).get(row.name.casefold())
     if used_by:
         context: dict[str, Any] = {"name": row.name, "used_by": used_by}
         status = 409 if request.method == "POST" else 200
@@ -176,20 +166,6 @@ def _detail(
     rows = [_row(name, each, now, used_by=used_by) for each in described(chain)]
     context = {"name": name, "uid": uid, "rows": rows, "missing_issuer": missing_issuer(chain)}
     return render(request, "certificates/certificate.html", context)
-
-
-def _uses(configuration: Configuration) -> Mapping[str, Sequence[Use]]:
-    """What uses each certificate, by its case-folded name; "" is the gateway's own. Two queries."""
-    uses: dict[str, list[Use]] = defaultdict(list)
-    of_listener = ListenerSettings.objects.filter(configuration=configuration).values_list("certificate", flat=True)
-    uses[(of_listener.first() or "").casefold()].append(Use(_("Listener"), reverse("listeners:show")))
-    of_deliveries = DestinationControlSettings.objects.filter(configuration=configuration).values_list(
-        "certificate", flat=True
-    )
-    shown = of_deliveries.first()
-    if shown:
-        uses[shown.casefold()].append(Use(_("Destination Controls"), reverse("destination-controls:list")))
-    return uses
 
 
 def _said(row: Certificate) -> Sequence[str]:
