@@ -6,43 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from cryptography import x509
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from seg_console.config.checks import plain_lines
+from seg_console.certificates.pem import LONGEST_AUTHORITIES, check_authorities
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.registry import Extension, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.mail.addresses import check_address
 from tdc.models import MOST_MESSAGES_PER_CONNECTION, ConnectorSettings, PolicyChoice
 
-LONGEST_PEM = 1_000_000
-
-
-def check_certificates(text: str) -> str:
-    """PEM text of one or more certificates, or nothing, in plain lines. Raises ValueError with a sentence."""
-    if "\0" in text:
-        raise ValueError(_("give PEM text: it holds a NUL character."))
-    text = plain_lines(text)
-    if not text:
-        return ""
-    if "PRIVATE KEY-----" in text:
-        raise ValueError(_("give certificates only: it holds a private key, which belongs to nobody but its server."))
-    try:
-        x509.load_pem_x509_certificates(text.encode())
-    except ValueError:
-        raise ValueError(
-            _("give certificates as PEM text, each from BEGIN CERTIFICATE to END CERTIFICATE, or leave it empty.")
-        ) from None
-    return text
-
 
 class Connector(Shape):
     enabled: bool = False
     message_intake_address: str = Field(default="", validate_default=True)
     verify_certificate: bool = True
-    ca_certificates: Annotated[str, Field(max_length=LONGEST_PEM), AfterValidator(check_certificates)] = ""
+    ca_certificates: Annotated[str, Field(max_length=LONGEST_AUTHORITIES), AfterValidator(check_authorities)] = ""
     messages_per_connection: Annotated[int, Field(ge=1, le=MOST_MESSAGES_PER_CONNECTION)] = 10
     add_sender_ip_header: bool = True
 

@@ -1,4 +1,5 @@
-"""Certificates for TLS: what a PEM file holds, and whether a chain and a key can be used together.
+"""Certificates for TLS: what a PEM file holds, whether a chain and a key can be used together, and what the
+certificates of others say.
 
 Sources: RFC 5280 (certificates), RFC 8446 4.4.2 (order of the chain: the server's own first, each certifying the one
 before it).
@@ -21,19 +22,23 @@ from cryptography.x509.oid import NameOID
 from django.utils.translation import gettext as _
 
 from seg_console.certificates.contexts import server_context
+from seg_console.config.checks import plain_lines
+from seg_console.mail.lines import visible
 
 LONGEST_PEM = 200_000
+LONGEST_AUTHORITIES = 1_000_000
+LONGEST_NAME = 300
 LEAST_RSA_BITS = 2048
 LEAST_CURVE_BITS = 224
 WARN_BEFORE = timedelta(days=30)
-
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One certificate in words. Times have a zone; `key` is as in "RSA 2048"; `fingerprint` is SHA-256 in hex."""
+    """One certificate of our own in words. Times have a zone; `key` is as in "RSA 2048"; `fingerprint` is SHA-256 in
+    hex."""
 
     common_name: str
     names: tuple[str, ...]
@@ -50,6 +55,25 @@ class Described:
 
     def ends_soon(self, now: datetime) -> bool:
         return not self.is_over(now) and self.valid_until <= now + WARN_BEFORE
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """As much of somebody else's certificate as can be told whatever key it has; times with their zone. `is_authority`:
+    it may sign others (RFC 5280 4.2.1.9).
+
+    `names_issuer_key`: it has an Authority Key Identifier or, signed by itself, needs none (RFC 5280 4.2.1.1).
+    """
+
+    subject: str
+    issuer: str
+    valid_from: datetime
+    valid_until: datetime
+    is_authority: bool
+    names_issuer_key: bool
+
+    def is_valid(self, now: datetime) -> bool:
+        return self.valid_from <= now <= self.valid_until
 
 
 @lru_cache(maxsize=256)
@@ -119,6 +143,37 @@ def missing_issuer(chain: str) -> str:
     if last.issuer == last.subject or last.issuer.public_bytes() in _trusted_subjects():
         return ""
     return _name_of(last.issuer)
+
+
+def check_authorities(text: str) -> str:
+    """PEM text of one or more certificates, or nothing, in plain lines. Raises ValueError with a sentence."""
+    if "\0" in text:
+        raise ValueError(_("give PEM text: it holds a NUL character."))
+    text = plain_lines(text)
+    if not text:
+        return ""
+    if "PRIVATE KEY-----" in text:
+        raise ValueError(_("give certificates only: it holds a private key, which belongs to nobody but its server."))
+    try:
+        x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        raise ValueError(
+            _("give certificates as PEM text, each from BEGIN CERTIFICATE to END CERTIFICATE, or leave it empty.")
+        ) from None
+    return text
+
+
+def outlined(text: str) -> list[Outline]:
+    """Every certificate in PEM text that `check_authorities` has taken; none in an empty text."""
+    return [_outline(one) for one in x509.load_pem_x509_certificates(text.encode())] if text.strip() else []
+
+
+def outlined_der(data: bytes) -> Outline | None:
+    """None for what another server sent and nobody can read."""
+    try:
+        return _outline(x509.load_der_x509_certificate(data))
+    except ValueError:
+        return None
 
 
 def _certificates(chain: str) -> list[x509.Certificate]:
@@ -208,6 +263,36 @@ def _alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
         return ()
     names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
     return tuple(names)
+
+
+def _outline(certificate: x509.Certificate) -> Outline:
+    return Outline(
+        subject=_visible_name(certificate.subject),
+        issuer=_visible_name(certificate.issuer),
+        valid_from=certificate.not_valid_before_utc,
+        valid_until=certificate.not_valid_after_utc,
+        is_authority=_is_authority(certificate),
+        names_issuer_key=_names_issuer_key(certificate),
+    )
+
+
+def _visible_name(name: x509.Name) -> str:
+    return visible(name.rfc4514_string())[:LONGEST_NAME] or "-"
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+def _names_issuer_key(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    except (x509.ExtensionNotFound, ValueError):
+        return certificate.issuer == certificate.subject
+    return True
 
 
 @lru_cache(maxsize=1)

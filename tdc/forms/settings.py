@@ -6,8 +6,8 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from seg_console.certificates.pem import LONGEST_AUTHORITIES, check_authorities
 from seg_console.config.problems import in_words
-from tdc.document import LONGEST_PEM, check_certificates
 from tdc.forms.intake_address import checked_intake_address
 from tdc.models import MOST_MESSAGES_PER_CONNECTION
 
@@ -33,7 +33,7 @@ class SettingsForm(forms.Form):
     ca_certificates = forms.CharField(
         label=_("Own Certificate Authorities (PEM)"),
         required=False,
-        max_length=LONGEST_PEM,
+        max_length=LONGEST_AUTHORITIES,
         widget=forms.Textarea(attrs={"rows": 6, "class": "code", "spellcheck": "false"}),
         help_text=_("Trusted for the intake besides the system's own. Empty: the system's alone."),
     )
@@ -57,7 +57,7 @@ class SettingsForm(forms.Form):
 
     def clean_ca_certificates(self) -> str:
         try:
-            return check_certificates(self.cleaned_data["ca_certificates"])
+            return check_authorities(self.cleaned_data["ca_certificates"])
         except ValueError as error:
             raise forms.ValidationError(in_words(error)) from error
 
@@ -72,14 +72,14 @@ class SettingsForm(forms.Form):
 
     def _uploaded(self, upload: UploadedFile[bytes]) -> str:
         """The certificates of a file, which then stand in the text too."""
-        if upload.size is None or upload.size > LONGEST_PEM:
+        if upload.size is None or upload.size > LONGEST_AUTHORITIES:
             self.add_error("ca_upload", _("The file is too large: certificates of authorities take a few kilobytes."))
             return ""
         # What was typed above does not count, so neither does what is wrong with it.
         self.errors.pop("ca_certificates", None)
         text = upload.read().decode("ascii", "replace")
         try:
-            checked = check_certificates(text)
+            checked = check_authorities(text)
         except ValueError as error:
             self.add_error("ca_upload", in_words(error))
             return ""

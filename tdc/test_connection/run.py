@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from seg_console.certificates.pem import outlined_der
 from seg_console.config import running
 from seg_console.config.models import Configuration
 from seg_console.config.pending_set import running_of
@@ -36,7 +37,6 @@ from seg_console.delivery.tls import TlsMode
 from seg_console.mail.addresses import domain_of
 from seg_console.mail.headers import read_headers
 from seg_console.mail.lines import visible
-from tdc.certificates import from_der
 from tdc.journal import is_eight_bit
 from tdc.kind import NAME
 
@@ -205,7 +205,7 @@ def _try(writer: _Writer, configuration: Running) -> None:
 
 
 def _certificates(chain: tuple[bytes, ...], now: datetime) -> tuple[Certificate, ...]:
-    read = [from_der(data) for data in chain[:MOST_CERTIFICATES]]
+    read = [outlined_der(data) for data in chain[:MOST_CERTIFICATES]]
     return tuple(
         Certificate(one.subject, one.issuer, one.valid_until.isoformat(), one.is_valid(now), one.names_issuer_key)
         for one in read

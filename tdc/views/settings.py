@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from policies.table import policy_names
 from seg_console.accounts.roles import Privilege
+from seg_console.certificates.pem import outlined
 from seg_console.config import pending
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
-from tdc.certificates import from_pem
 from tdc.choices import Choices, connector_settings
 from tdc.document import CONNECTOR
 from tdc.forms import SettingsForm
@@ -42,7 +42,7 @@ def settings_page(request: ConsoleRequest) -> HttpResponse:
     now = timezone.now()
     context = {
         "connector": choices.settings,
-        "authorities": [(one, one.is_valid(now)) for one in from_pem(choices.settings.ca_certificates)],
+        "authorities": [(one, one.is_valid(now)) for one in outlined(choices.settings.ca_certificates)],
         "usage": usage,
         "counts": Counter(use.goes for use in usage),
         "queue": queue_line(),

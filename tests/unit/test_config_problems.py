@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
+from seg_console.certificates.pem import check_authorities
 from seg_console.config.problems import as_sentence, in_words
 from seg_console.mail.addresses import AddressError
-from tdc.document import check_certificates
 
 
 @pytest.mark.parametrize(
@@ -31,5 +31,5 @@ def test_a_value_in_a_refusal_is_never_changed() -> None:
 
 def test_in_chinese_nothing_is_made_of_it() -> None:
     with translation.override("zh-hans"), pytest.raises(ValueError) as refused:
-        check_certificates("nothing")
+        check_authorities("nothing")
     assert in_words(refused.value) == str(refused.value) != ""
