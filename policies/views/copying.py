@@ -21,12 +21,14 @@ from policies.views.shared import name_and_place, policy_or_404, tell_unreached,
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(PolicyForm)
 def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A new policy with the users of another one and what it has of each service, before or after it or elsewhere."""
     shown = pending.shown_to(request.user)

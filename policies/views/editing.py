@@ -35,6 +35,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.order import place
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -46,12 +47,14 @@ MOVES = {"up": -1, "down": 1}
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(PolicyForm, row=MemberForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     return _edit(request, pending.shown_to(request.user), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(PolicyForm, row=MemberForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
     return _edit(request, shown, policy_or_404(shown, uid))

@@ -17,6 +17,7 @@ from policies.table import Table, lists_of, mail_policy_settings
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
 
@@ -44,6 +45,7 @@ class Explanation:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.VIEW_CONFIGURATION)
+@labelled_by(ExplainForm)
 def explain_match(request: ConsoleRequest) -> HttpResponse:
     """Which policy takes each recipient of a message, and why each one before it was passed. A POST asks and changes
     nothing: fifty recipients do not fit into an address."""

@@ -24,6 +24,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -66,12 +67,14 @@ def address_lists(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(AddressListForm)
 def add_list(request: ConsoleRequest) -> HttpResponse:
     return _edit(request, pending.shown_to(request.user), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(AddressListForm)
 def edit_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
     return _edit(request, shown, _list(shown, uid))

@@ -14,6 +14,7 @@ from seg_console.accounts.models import AccountSettings
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -28,6 +29,7 @@ def settings_page(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(AccountSettingsForm)
 def edit_settings(request: ConsoleRequest) -> HttpResponse:
     present = _present(request)
     editing(request, present)

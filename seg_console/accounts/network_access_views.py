@@ -16,6 +16,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -40,6 +41,7 @@ def summary(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(NetworkAccessForm)
 def edit(request: ConsoleRequest) -> HttpResponse:
     context = {
         "title": _("Edit Network Access"),

@@ -28,6 +28,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import Changed, record
 from seg_console.ui.choices import choice_field
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.navigation import pages_for
 from seg_console.ui.requests import ConsoleRequest
 
@@ -96,6 +97,7 @@ def preferences(request: ConsoleRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@labelled_by(PreferencesForm)
 def edit_preferences(request: ConsoleRequest) -> HttpResponse:
     user = request.user
     context: dict[str, Any] = {

@@ -13,12 +13,14 @@ from django.views.decorators.http import require_http_methods
 
 from seg_console.accounts import sessions, signing_in, users
 from seg_console.accounts.forms import ChangePassphraseForm
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.navigation import landing_page
 from seg_console.ui.requests import ConsoleRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@labelled_by(ChangePassphraseForm)
 def change_passphrase(request: ConsoleRequest) -> HttpResponse:
     """For every role: signing in is enough. It is all that is open to somebody who must change the passphrase."""
     if request.method != "POST":

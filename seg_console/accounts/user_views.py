@@ -26,6 +26,7 @@ from seg_console.accounts.passphrases import generated, has_expired
 from seg_console.accounts.roles import Privilege, Role
 from seg_console.config import running
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 
 ROWS = 100
@@ -58,6 +59,7 @@ def user_list(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_USERS)
 @never_cache
+@labelled_by(AddUserForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     if request.method != "POST":
         return _add_page(request, AddUserForm())
@@ -73,6 +75,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_USERS)
 @never_cache
+@labelled_by(EditUserForm)
 def edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     form = _edit_form(request, user)

@@ -23,11 +23,13 @@ from seg_console.trace.engine import Gateway, Traced, trace
 from seg_console.trace.forms import PENDING, TraceForm
 from seg_console.trace.words import beginning, client_words, group_words, shown_part
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.VIEW_CONFIGURATION)
+@labelled_by(TraceForm)
 def trace_page(request: ConsoleRequest) -> HttpResponse:
     """The form; a POST shows what would become of the message, or hands out what it would be made into."""
     own = pending.pending_of(request.user)

@@ -23,6 +23,7 @@ from seg_console.config.pending_set import CannotRun
 from seg_console.delivery.rehearsal import Step
 from seg_console.delivery.verification import StrictFault, strict_fault
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
 from tdc.forms import ConnectionTestForm
@@ -54,6 +55,7 @@ class ShownCertificate:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ConnectionTestForm)
 def start(request: ConsoleRequest) -> HttpResponse:
     """Which intake to try; a POST has a worker try it and leads to what it finds."""
     shown = pending.shown_to(request.user)

@@ -16,6 +16,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.mail.addresses import readable
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.partials import wants_partial
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
@@ -26,6 +27,7 @@ from tdc.service import CONNECTOR_SERVICE
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ChoiceForm)
 def policy_choice(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
     name = policy_name(shown, uid)

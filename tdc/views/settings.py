@@ -15,6 +15,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.certificates.pem import outlined
 from seg_console.config import pending
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 from tdc.choices import Choices, connector_settings
@@ -52,6 +53,7 @@ def settings_page(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(SettingsForm)
 def edit_settings(request: ConsoleRequest) -> HttpResponse:
     present = connector_settings(pending.shown_to(request.user))
     editing(request, present)

@@ -17,6 +17,7 @@ from policies.table import DEFAULT_UID, policy_names
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
 from tdc.choices import Choices, Said, changes, preview, warning
@@ -36,6 +37,7 @@ class Tickable:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(SeveralForm)
 def change_policies(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     names, choices = policy_names(shown), Choices.of(shown)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import resolve, reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from seg_console.accounts.carried import is_secret
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Privilege, Role
 from seg_console.config import running
 from seg_console.ui.errors import bad_request, server_error
+from seg_console.ui.labels import labelled
 from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownGroup, ShownPage, ShownTab
 from tests import failing_urls, sample_system, walk
 from tests.pages import configured, person, signed_in
@@ -199,3 +203,47 @@ def _queries(user: User, view: str) -> int:
     ) as queries:
         assert client.get(reverse(view)).status_code == 200
     return len(queries)
+
+
+# Each of their fields is one of the rows there are: what was sent is counted, not shown.
+COUNTED_ONLY = {
+    "accounts:enforce-passphrase-change",
+    "host-access:order",
+    "mail-policy-settings:edit",
+    "policies:order",
+    "recipient-access:order",
+    "tdc:change-policies",
+}
+
+
+class _TypedInto(HTMLParser):
+    """Address and name of every field of a page's POST forms into which somebody types or in which they choose."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address, self.action, self.found = address, "", list[tuple[str, str]]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.action = (given.get("action") or self.address) if given.get("method") == "post" else ""
+        named = tag in {"input", "select", "textarea"} and given.get("type") not in {"hidden", "file", "submit"}
+        if named and self.action and "name" in given:
+            self.found.append((self.action, given["name"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.action = "" if tag == "form" else self.action
+
+
+def test_every_page_gives_the_labels_of_its_form_along() -> None:
+    people = sample_system.fill()
+    unknown = set()
+    client = signed_in(people[Role.ADMINISTRATOR])
+    for address in walk.pages(people[Role.ADMINISTRATOR]):
+        typed = _TypedInto(address)
+        typed.feed(client.get(address).content.decode())
+        for action, name in typed.found:
+            whole, row = labelled(action)
+            if not is_secret(name) and name not in whole and name.rpartition("-")[2] not in row:
+                unknown.add(resolve(urlsplit(action).path).view_name)
+    assert unknown == COUNTED_ONLY

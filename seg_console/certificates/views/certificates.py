@@ -26,6 +26,7 @@ from seg_console.certificates.uses import Use, uses_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import submitted
 
@@ -87,6 +88,7 @@ def show_own(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(CertificateForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     names = [row.name for row in _certificates(pending.shown_to(request.user))]
     form = CertificateForm(*_given(request), others=names, now=timezone.now())
@@ -100,6 +102,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ReplaceCertificateForm)
 def replace(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A renewed certificate under the same name, so that whatever uses it goes on with the new one."""
     old = _find(pending.shown_to(request.user), uid)

@@ -25,6 +25,7 @@ from seg_console.config.lines import lines_of
 from seg_console.config.models import Configuration, LoadedFile
 from seg_console.config.problems import InvalidConfiguration, Problem
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 
 
@@ -39,6 +40,7 @@ class Fault:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.VIEW_CONFIGURATION_FILE, to_change=Privilege.CHANGE_CONFIGURATION)
+@labelled_by(LoadForm)
 def show(request: ConsoleRequest) -> HttpResponse:
     """The page; a POST shows what the document given would change, and changes nothing."""
     if request.method != "POST":

@@ -14,6 +14,7 @@ from seg_console.config.forms import GeneralSettingsForm
 from seg_console.config.general import GENERAL_SETTINGS, general_settings
 from seg_console.config.models import GeneralSettings
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -27,6 +28,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(GeneralSettingsForm)
 def edit(request: ConsoleRequest) -> HttpResponse:
     present = general_settings(pending.shown_to(request.user))
     editing(request, present)

@@ -25,6 +25,7 @@ from seg_console.config.general import general_settings
 from seg_console.config.mending import Mend, mends
 from seg_console.config.problems import InvalidConfiguration, Problem
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 
 # Pages of one object stand below the page of all: where the object is gone, that one is left to go back to.
@@ -53,6 +54,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(CommitForm)
 def commit(request: ConsoleRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect("configuration:uncommitted-changes")

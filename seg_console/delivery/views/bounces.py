@@ -32,6 +32,7 @@ from seg_console.delivery.models import (
 )
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -70,6 +71,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(BounceForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     initial = {name: getattr(BounceProfile(), name) for name in VALUES}
     form = BounceForm(request.POST if request.method == "POST" else None, initial=initial)
@@ -78,6 +80,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(BounceForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     row = find(NamedBounceProfile, pending.shown_to(request.user), uid)
     editing(request, row)
@@ -88,6 +91,7 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(BounceForm)
 def edit_default(request: ConsoleRequest) -> HttpResponse:
     row = _default_profile(pending.shown_to(request.user))
     editing(request, row)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.certificates.models import names_in
 from seg_console.config import pending
+from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
@@ -45,6 +46,7 @@ from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
 from seg_console.ui.submitting import editing, submitted
@@ -96,12 +98,14 @@ def show(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ControlForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     return _edit(request, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ControlForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     row = find(DestinationControl, pending.shown_to(request.user), uid)
     return redirect("destination-controls:edit-default") if row.domain == ALL else _edit(request, row)
@@ -109,6 +113,7 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ControlForm)
 def edit_default(request: ConsoleRequest) -> HttpResponse:
     """The row for all other destinations; it is made when it is first changed."""
     shown = pending.shown_to(request.user)
@@ -121,6 +126,7 @@ def edit_default(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(GlobalSettingsForm)
 def edit_global_settings(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     names = names_in(shown)
@@ -164,6 +170,7 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(TextFileForm)
 def import_table(request: ConsoleRequest) -> HttpResponse:
     return import_file(request, control_files.FILE)
 

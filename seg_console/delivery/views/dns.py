@@ -15,6 +15,7 @@ from seg_console.delivery.document import DNS
 from seg_console.delivery.forms.dns import DnsForm, server_lines
 from seg_console.delivery.models import DnsSettings
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -29,6 +30,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(DnsForm)
 def edit(request: ConsoleRequest) -> HttpResponse:
     settings = _settings(pending.shown_to(request.user))
     editing(request, settings)

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, replacing
+from seg_console.config.forms import TextFileForm
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.document import MOST_ROUTES, SMTP_ROUTES, Route
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_route, host_forms
@@ -26,6 +27,7 @@ from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
 from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
 from seg_console.ui.submitting import editing, submitted, tell_submitted
@@ -59,12 +61,14 @@ def route_list(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(RouteForm, row=RouteHostForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     return _edit(request, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(RouteForm, row=RouteHostForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     return _edit(request, find(SmtpRoute, pending.shown_to(request.user), uid))
 
@@ -109,6 +113,7 @@ def clear(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(TextFileForm)
 def import_table(request: ConsoleRequest) -> HttpResponse:
     return import_file(request, route_files.FILE)
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import FindSendersForm, LastRowForm, SenderGroupForm
@@ -26,6 +27,7 @@ from seg_console.gateway.models import ALL_UID, ClientTls, HostAction, SenderGro
 from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -88,12 +90,14 @@ def group_list(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(SenderGroupForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     return _edit(request, None, _groups(pending.shown_to(request.user))[:-1])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(SenderGroupForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     groups = _groups(pending.shown_to(request.user))
     if uid == ALL_UID:
@@ -135,6 +139,7 @@ def order(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(TextFileForm)
 def import_table(request: ConsoleRequest) -> HttpResponse:
     return import_file(request, table_files.HOST_ACCESS_FILE)
 

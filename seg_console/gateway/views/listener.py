@@ -21,6 +21,7 @@ from seg_console.gateway.models import ListenerSettings
 from seg_console.gateway.place import is_reachable, place_of
 from seg_console.gateway.views.listening import listening_now
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
 
@@ -46,6 +47,7 @@ def show(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(ListenerForm)
 def edit(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
     present = _settings(shown)

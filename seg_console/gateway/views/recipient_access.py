@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, rows
+from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import RecipientAccessForm
@@ -27,6 +28,7 @@ from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.ui.access import requires
+from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
 from seg_console.ui.submitting import editing, submitted
@@ -94,12 +96,14 @@ def access_list(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(RecipientAccessForm)
 def add(request: ConsoleRequest) -> HttpResponse:
     return _edit(request, pending.shown_to(request.user), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(RecipientAccessForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
     return _edit(request, shown, _find(shown, uid))
@@ -141,6 +145,7 @@ def order(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
+@labelled_by(TextFileForm)
 def import_table(request: ConsoleRequest) -> HttpResponse:
     return import_file(request, table_files.RECIPIENT_ACCESS_FILE)
 
