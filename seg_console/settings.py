@@ -165,7 +165,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # What a success forgets.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "seg_console.accounts.views.turned_away"
+AXES_LOCKOUT_CALLABLE = "seg_console.accounts.views.sign_in.turned_away"
 AXES_RESET_ON_SUCCESS = True
 # Who goes on trying while turned away does not make the wait longer, for himself or for others of his address.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 from seg_console.accounts import ended, preferences, sessions
 from seg_console.accounts.ended import Ended
 from seg_console.accounts.models import End, User
-from seg_console.accounts.views import session_ended
+from seg_console.accounts.views.submit_again import session_ended
 
 # A page that fetches a part of itself without being told to says so in its address (templates that do set it).
 UNATTENDED = "unattended"

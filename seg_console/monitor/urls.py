@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from seg_console.monitor import delivery, overview, services, tracking
+from seg_console.monitor.views import delivery, overview, services, tracking
 
 app_name = "monitor"
 urlpatterns = [

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from seg_console.trace import views
+from seg_console.trace.views import trace
 
 app_name = "trace"
 urlpatterns = [
-    path("", views.trace_page, name="run"),
+    path("", trace.trace_page, name="run"),
 ]

@@ -19,10 +19,11 @@ from django.utils import timezone, translation
 
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
-from seg_console.audit import search, views
+from seg_console.audit import search
 from seg_console.audit.models import Act, Entry, Through
 from seg_console.audit.record import Changed, record
 from seg_console.audit.source import came_from, machine_user
+from seg_console.audit.views import audit_log
 from seg_console.config import pending
 from tests.pages import htmx, person, signed_in
 
@@ -240,7 +241,7 @@ def test_words_of_the_console_follow_the_reader_and_what_was_typed_does_not(user
         Changed("Threat Defense Connector", "Enabled", "No", "Yes", is_worded=True),
     ]
     record(Act.SUBMIT, by=user, changes=changes, size=2)
-    shown = views.ShownEntry(Entry.objects.latest("pk"))
+    shown = audit_log.ShownEntry(Entry.objects.latest("pk"))
     with translation.override("zh-hans"):
         first, second = shown.objects
         assert first.fields[0][1:] == ("No", "Yes")
@@ -292,7 +293,7 @@ def test_the_export_holds_the_search_and_no_formula_and_is_recorded(client: Clie
 
 
 def test_an_export_that_was_cut_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "MOST_EXPORTED", 2)
+    monkeypatch.setattr(audit_log, "MOST_EXPORTED", 2)
     for number in range(3):
         entry(str(number), age=timedelta(minutes=number))
     rows = exported(client)

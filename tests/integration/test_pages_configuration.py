@@ -20,7 +20,8 @@ from policies.models import IncomingMailPolicy, PolicyMember
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry
-from seg_console.config import document, forms, pending, registry
+from seg_console.config import document, pending, registry
+from seg_console.config.forms import files
 from seg_console.config.mending import NOWHERE_ELSE, mends
 from seg_console.config.models import Configuration, LoadedFile
 from seg_console.config.problems import Problem
@@ -203,8 +204,8 @@ def test_lines_of_a_bad_file_are_told_where_it_is_json(client: Client) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms.LoadForm, "largest_bytes", forms.MEGABYTE)
-    content = b'{"format": 1}'.ljust(forms.MEGABYTE + 1)
+    monkeypatch.setattr(files.LoadForm, "largest_bytes", files.MEGABYTE)
+    content = b'{"format": 1}'.ljust(files.MEGABYTE + 1)
     response = client.post(reverse("configuration:file"), {"upload": SimpleUploadedFile("c.json", content)})
     assert response.status_code == 422
     assert "The file is larger than 1 MB." in response.content.decode()
@@ -212,7 +213,7 @@ def test_a_file_that_is_too_large_is_refused_in_words(client: Client, monkeypatc
 
 
 def test_a_text_too_long_for_the_field_is_sent_to_the_file(client: Client) -> None:
-    response = client.post(reverse("configuration:file"), {"pasted": "x" * (forms.LONGEST_PASTE + 1)})
+    response = client.post(reverse("configuration:file"), {"pasted": "x" * (files.LONGEST_PASTE + 1)})
     assert response.status_code == 422
     assert "give it as a file" in response.content.decode()
 

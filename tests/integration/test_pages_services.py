@@ -20,7 +20,7 @@ from seg_console.delivery import heartbeat, slots, tasks
 from seg_console.delivery.broker import Breaker
 from seg_console.delivery.models import HostStatus
 from seg_console.mail.models import MailCounter
-from seg_console.monitor.services import MOST_NAMES, redis_and_workers
+from seg_console.monitor.views.services import MOST_NAMES, redis_and_workers
 from tdc import tasks as tdc_tasks
 from tests import sample_system
 from tests.certificates import made

@@ -30,7 +30,7 @@ from seg_console.accounts.models import ConsoleSession, End, NetworkAccess, User
 from seg_console.accounts.roles import Role
 from seg_console.accounts.sent_fields import shown_fields
 from seg_console.audit.models import Act, Entry
-from seg_console.audit.views import ShownEntry
+from seg_console.audit.views.audit_log import ShownEntry
 from seg_console.config import pending, running
 from seg_console.delivery.tasks import housekeeping
 from seg_console.gateway.models import RecipientAccess

@@ -84,7 +84,7 @@ def test_the_table_takes_the_same_queries_for_any_number_of_users(admin: User, m
 
 
 def test_long_tables_are_turned_by_key(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seg_console.accounts.user_views.ROWS", 2)
+    monkeypatch.setattr("seg_console.accounts.views.users.ROWS", 2)
     for name in ("bea", "cem", "dan"):
         person(Role.GUEST, name)
     client = signed_in(admin)

@@ -21,7 +21,7 @@ from seg_console.accounts import carried, signing_in, users
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry, Through
-from seg_console.audit.views import ShownEntry
+from seg_console.audit.views.audit_log import ShownEntry
 from tests.pages import PASSPHRASE, configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]

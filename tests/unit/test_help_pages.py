@@ -12,10 +12,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.translation import override
 
 from policies.forms import AddressListForm, ExplainForm, FindPoliciesForm, MemberForm, PolicyForm
-from seg_console.accounts.forms import AccountSettingsForm, AddUserForm, ChangePassphraseForm
-from seg_console.accounts.network_access_views import NetworkAccessForm
-from seg_console.accounts.options_views import PreferencesForm
-from seg_console.audit.forms import AuditForm
+from seg_console.accounts.forms.account_settings import AccountSettingsForm
+from seg_console.accounts.forms.change_passphrase import ChangePassphraseForm
+from seg_console.accounts.forms.network_access import NetworkAccessForm
+from seg_console.accounts.forms.preferences import PreferencesForm
+from seg_console.accounts.forms.users import AddUserForm
+from seg_console.audit.forms.audit_log import AuditForm
 from seg_console.certificates.forms import CertificateForm
 from seg_console.config.forms import GeneralSettingsForm, LoadForm, TextFileForm
 from seg_console.delivery.forms.bounces import BounceForm
@@ -30,8 +32,8 @@ from seg_console.gateway.forms import (
 )
 from seg_console.help.library import FOLDER, IMAGES, VIEW, HelpPage, pages, resolve
 from seg_console.help.topics import TOPICS, slug_for
-from seg_console.monitor.forms import TrackingForm
-from seg_console.trace.forms import TraceForm
+from seg_console.monitor.forms.tracking import TrackingForm
+from seg_console.trace.forms.trace import TraceForm
 from seg_console.ui.navigation import TABS
 from tdc.forms import ChoiceForm, SettingsForm
 

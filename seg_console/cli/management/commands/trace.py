@@ -16,7 +16,7 @@ from seg_console.config.pending_set import CannotRun, running_of
 from seg_console.config.running import Running
 from seg_console.gateway.running import listener
 from seg_console.trace.engine import Gateway, Traced, trace
-from seg_console.trace.forms import TraceForm
+from seg_console.trace.forms.trace import TraceForm
 from seg_console.trace.text import screen
 
 QUESTIONS = {

@@ -1,4 +1,4 @@
-"""Signing in and out, and what is kept for somebody whose session ended meanwhile."""
+"""The sign-in page, and signing out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,24 +21,20 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 from django.views.i18n import set_language as remember_language
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import HttpResponseClientRedirect
 
 from seg_console.accounts import carried, preferences, sessions, signing_in
 from seg_console.accounts.carried import Carried
 from seg_console.accounts.ended import Ended, ended_session, know
-from seg_console.accounts.forms import SignInForm
+from seg_console.accounts.forms.sign_in import SignInForm
 from seg_console.accounts.models import End, User
-from seg_console.accounts.sent_fields import labels, shown_fields
 from seg_console.config.pending import pending_of
-from seg_console.ui.navigation import landing_page, title_of
+from seg_console.ui.navigation import landing_page
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.times import tracking_time
 
 CARRIED = "carried"
-# Nobody means to log out a second time.
-NEVER_CARRIED = frozenset({"accounts:sign-out"})
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -53,7 +49,7 @@ class SignInView(LoginView):
         # A region asked for after the session ended must not be filled with this form: the whole page goes to sign-in
         # and comes back to where the person was.
         if cast(ConsoleRequest, request).htmx and request.method == "GET":
-            return HttpResponseClientRedirect(_sign_in_url(_page_of(request)))
+            return HttpResponseClientRedirect(_sign_in_url(page_of(request)))
         return super().dispatch(request, *args, **kwargs)
 
     def get_template_names(self) -> list[str]:
@@ -144,64 +140,6 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
     return remember_language(request)
 
 
-def session_ended(request: HttpRequest) -> HttpResponseBase:
-    """Answers a form that somebody sent who is not signed in (any more): it is kept where it is known whose it was.
-
-    Nothing of it was done. It waits in the sign-in page, and is sent again only by a click of the same user.
-    """
-    ended = ended_session(request)
-    back = _page_of(request)
-    match = request.resolver_match
-    user = User.objects.filter(pk=ended.user_pk).first() if ended and ended.user_pk else None
-    if ended is None or user is None or (match and match.view_name in NEVER_CARRIED):
-        return _to_sign_in(request, back)
-    kept = carried.carried_from(request, str(user.pk))
-    may_keep = kept.is_worth_it and not kept.is_too_large
-    context = {
-        "ended": ended.sentence,
-        "form": SignInForm(request, initial={"username": user.username}),
-        "next": back,
-        "carried": carried.seal(kept) if may_keep else "",
-        "is_too_large": kept.is_too_large,
-        "left_out": labels(kept.url, kept.left_out),
-    }
-    response = render(request, "accounts/session_ended.html", context, status=422)
-    # htmx wanted a region, and gets the whole page.
-    return reswap(retarget(response, "body"), "innerHTML") if cast(ConsoleRequest, request).htmx else response
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def submit_again(request: HttpRequest) -> HttpResponseBase:
-    """Shows the form that waited for its user; a POST sends it where it was going, once, or drops it."""
-    text = request.session.get(CARRIED, "")
-    kept = carried.unseal(text) if text else None
-    if kept is None or kept.user_pk != str(request.user.pk):
-        return redirect("accounts:home")
-    if request.method != "POST":
-        context = {
-            "page_title": title_of(kept.url),
-            "shown": shown_fields(kept.url, kept.fields),
-            "fields": kept.fields,
-            "left_out": labels(kept.url, kept.left_out),
-        }
-        return render(request, "accounts/submit_again.html", context)
-    del request.session[CARRIED]
-    if "drop_what_was_kept" in request.POST:
-        messages.info(request, _("What you had typed has been dropped. Nothing was changed."))
-        return redirect("accounts:home")
-    # 307: the browser sends this same body, with its fresh token, to the address the form had.
-    return HttpResponseRedirect(kept.url, preserve_request=True)
-
-
-def home(request: HttpRequest) -> HttpResponseRedirect:
-    return redirect(landing_page(cast(ConsoleRequest, request).user))
-
-
-def no_pages(request: HttpRequest) -> HttpResponse:
-    """Where an account lands whose role shows no page yet."""
-    return render(request, "accounts/no_pages.html")
-
-
 def _languages() -> list[dict[str, str]]:
     """Each under its own name, so that everybody finds theirs."""
     return [{"code": code, "name": get_language_info(code)["name_local"]} for code, _name in settings.LANGUAGES]
@@ -217,7 +155,7 @@ def _tell_pending(request: HttpRequest, user: User) -> None:
         )
 
 
-def _to_sign_in(request: HttpRequest, back: str) -> HttpResponseBase:
+def to_sign_in(request: HttpRequest, back: str) -> HttpResponseBase:
     url = _sign_in_url(back)
     return HttpResponseClientRedirect(url) if cast(ConsoleRequest, request).htmx else redirect(url)
 
@@ -227,7 +165,7 @@ def _sign_in_url(back: str) -> str:
     return f"{reverse('accounts:sign-in')}?{query}" if query else reverse("accounts:sign-in")
 
 
-def _page_of(request: HttpRequest) -> str:
+def page_of(request: HttpRequest) -> str:
     """Path and query of the page that somebody was on when they sent this; "" if that was none of ours."""
     asked = cast(ConsoleRequest, request).htmx.current_url or request.headers.get("Referer", "")
     own = url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())

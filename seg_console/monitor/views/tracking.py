@@ -19,7 +19,7 @@ from seg_console.accounts.preferences import time_range_of
 from seg_console.accounts.roles import Privilege
 from seg_console.mail import tracking
 from seg_console.mail.tracking import Cursor, Hit
-from seg_console.monitor.forms import TrackingForm
+from seg_console.monitor.forms.tracking import TrackingForm
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest

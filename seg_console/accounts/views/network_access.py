@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from django import forms
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.document import NETWORK_ACCESS
-from seg_console.accounts.models import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, NetworkAccess
+from seg_console.accounts.forms.network_access import NetworkAccessForm
+from seg_console.accounts.models import NetworkAccess
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
@@ -19,18 +18,6 @@ from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.submitting import editing, submitted
-
-
-class NetworkAccessForm(forms.Form):
-    web_ui_inactivity_timeout = forms.IntegerField(
-        label=gettext_lazy("Web UI Inactivity Timeout (minutes)"),
-        min_value=SHORTEST_TIMEOUT,
-        max_value=LONGEST_TIMEOUT,
-        help_text=gettext_lazy(
-            "5 to 1440. A session without activity for this long ends, for every user. Pages that refresh themselves "
-            "are no activity."
-        ),
-    )
 
 
 @require_safe

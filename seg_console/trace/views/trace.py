@@ -20,7 +20,7 @@ from seg_console.config.running import Running
 from seg_console.gateway.running import listener
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Gateway, Traced, trace
-from seg_console.trace.forms import PENDING, TraceForm
+from seg_console.trace.forms.trace import PENDING, TraceForm
 from seg_console.trace.words import beginning, client_words, group_words, shown_part
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by

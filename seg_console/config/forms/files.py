@@ -7,56 +7,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.config.checks import LONGEST_COMMENT, NotUtf8, check_comment, utf8_text
-from seg_console.config.problems import in_words
+from seg_console.config.checks import NotUtf8, utf8_text
 
 MEGABYTE = 1024 * 1024
-COMMENT_REQUIRED = _("Say why: General Settings ask for a comment with every commit.")
-# What the database's type for it holds.
-MOST_NUMBER = 2_147_483_647
 # More than a text area takes without trouble, and less than the server takes in a field.
 LONGEST_PASTE = 500_000
-
-
-class CommitForm(forms.Form):
-    """What an administrator says of the changes that go live (seg-webui 2.5)."""
-
-    # The attribute is a courtesy of the browser, which counts a line end as one; the check below is the limit.
-    comment = forms.CharField(widget=forms.Textarea(attrs={"rows": 3, "maxlength": LONGEST_COMMENT}))
-
-    def __init__(self, *args: Any, comment_required: bool, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["comment"].label = _("Comment") if comment_required else _("Comment (optional)")
-        self.fields["comment"].required = comment_required
-        self.fields["comment"].error_messages["required"] = COMMENT_REQUIRED
-
-    def clean_comment(self) -> str:
-        try:
-            return check_comment(self.cleaned_data["comment"])
-        except ValueError as error:
-            raise forms.ValidationError(in_words(error)) from error
-
-    def refuse_empty_comment(self) -> None:
-        self.add_error("comment", COMMENT_REQUIRED)
-
-
-class GeneralSettingsForm(forms.Form):
-    """System Administration > General Settings."""
-
-    comment_required = forms.BooleanField(
-        label=_("Comment Required"),
-        required=False,
-        help_text=_("Nobody commits without saying why, in the browser or with loadconfig."),
-    )
-
-
-class CompareForm(forms.Form):
-    """Two numbers of the history. Named as in the URL: `?from=3&to=7`."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["from"] = forms.IntegerField(label=_("From"), min_value=1, max_value=MOST_NUMBER)
-        self.fields["to"] = forms.IntegerField(label=_("To"), min_value=1, max_value=MOST_NUMBER)
 
 
 class TextFileForm(forms.Form):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts.document import ACCOUNT_SETTINGS
-from seg_console.accounts.forms import AccountSettingsForm
+from seg_console.accounts.forms.account_settings import AccountSettingsForm
 from seg_console.accounts.models import AccountSettings
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from seg_console.accounts import users
 from seg_console.accounts.document import account_settings
-from seg_console.accounts.forms import AddUserForm, EditUserForm
+from seg_console.accounts.forms.users import AddUserForm, EditUserForm
 from seg_console.accounts.models import User
 from seg_console.accounts.passphrases import generated, has_expired
 from seg_console.accounts.roles import Privilege, Role

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from seg_console.accounts.roles import Privilege
 from seg_console.audit import search as audit_log
-from seg_console.audit.forms import AuditForm
+from seg_console.audit.forms.audit_log import AuditForm
 from seg_console.audit.models import Act, Entry
 from seg_console.audit.record import Changed, record
 from seg_console.audit.retention import AUDIT_DAYS

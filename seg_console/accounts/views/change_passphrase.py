@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from seg_console.accounts import sessions, signing_in, users
-from seg_console.accounts.forms import ChangePassphraseForm
+from seg_console.accounts.forms.change_passphrase import ChangePassphraseForm
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.navigation import landing_page
 from seg_console.ui.requests import ConsoleRequest
