@@ -129,6 +129,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "seg_console.ui.context.frame",
+                "seg_console.config.context.configuration",
             ],
         },
     }

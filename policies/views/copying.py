@@ -20,10 +20,10 @@ from policies.table import in_order, member_of
 from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.views.submitting import submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods
 from policies.views.shared import policy_or_404
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.views.submitting import submitted
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -34,10 +34,10 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.order import place
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 # What a button other than Submit is called: the page is shown again, and nothing is submitted.
 RESHAPING = ("add-member", "edit-member", "remove-member", "empty-senders", "empty-recipients")

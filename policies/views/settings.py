@@ -14,9 +14,9 @@ from policies.models import MailPolicySettings, SenderHeader
 from policies.table import mail_policy_settings
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe

@@ -1,4 +1,4 @@
-"""What the frame of every page needs. One query, and only where somebody is signed in who may change things."""
+"""What the frame of every page needs. No query."""
 
 from __future__ import annotations
 
@@ -14,19 +14,8 @@ from django.utils.translation import gettext_lazy as _
 import seg_console
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Privilege
-from seg_console.config.standing import Standing, standing_of
 from seg_console.help.topics import slug_for
 from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownPage, ShownTab, links_of, menu_for
-
-CONFIGURATION_PRIVILEGES = frozenset(
-    {
-        Privilege.VIEW_CONFIGURATION,
-        Privilege.CHANGE_CONFIGURATION,
-        Privilege.VIEW_CONFIGURATION_FILE,
-        Privilege.SAVE_CONFIGURATION,
-        Privilege.RESET_CONFIGURATION,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -35,8 +24,6 @@ class Frame:
 
     user: User | None
     view_name: str
-    # What the view asks for; None where it is open to everybody.
-    privilege: Privilege | None = None
     host_name: str = settings.SEG_HOSTNAME
     version: str = seg_console.VERSION
     # Not on the page of an error that may have kept us from asking who this is.
@@ -69,29 +56,13 @@ class Frame:
     def may_retry(self) -> bool:
         return self.user is not None and self.user.may(Privilege.RETRY_DELIVERY)
 
-    @cached_property
-    def standing(self) -> Standing | None:
-        """The user's pending changes among the others'; None for whoever has none because their role may not."""
-        return standing_of(self.user) if self.user is not None and self.may_change else None
-
-    @property
-    def has_pending(self) -> bool:
-        return self.standing is not None and self.standing.own is not None
-
-    @property
-    def tells_standing(self) -> bool:
-        """Whether the page is one of configuration: what others are changing is news there."""
-        return self.privilege in CONFIGURATION_PRIVILEGES
-
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     match = request.resolver_match
     return {
-        "opened_on": getattr(request, "opened_on", ""),
         "frame": Frame(
             user=user if isinstance(user, User) or getattr(user, "is_authenticated", False) else None,
             view_name=match.view_name if match else "",
-            privilege=getattr(match.func, "privilege", None) if match else None,
         ),
     }

@@ -13,6 +13,6 @@ class ConsoleRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
-    # Where `submitting.editing` was called: the state of the page's objects now, and when its form was opened.
+    # The state of the objects that the page's form changes, now and when it was opened; set by who knows them.
     edited_state: str
     opened_on: str

@@ -14,10 +14,10 @@ from policies.table import policy_names
 from seg_console.accounts.roles import Privilege
 from seg_console.certificates.pem import outlined
 from seg_console.config import pending
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 from tdc.choices import Choices, connector_settings
 from tdc.document import CONNECTOR
 from tdc.forms import SettingsForm

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_http_methods
 from policies.table import DEFAULT_UID, policy_names
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.views.submitting import submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
 from tdc.choices import Choices, Said, changes, preview, warning
 from tdc.forms import SeveralForm
 

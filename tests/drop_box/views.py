@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods
 
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 from tests.drop_box.models import PolicySwitch
 from tests.drop_box.service import switched_on
 

@@ -13,10 +13,10 @@ from seg_console.accounts.forms.account_settings import AccountSettingsForm
 from seg_console.accounts.models import AccountSettings
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 FIELDS = ("lock_after", "minimum_length", "passphrase_expiry")
 

@@ -14,10 +14,10 @@ from seg_console.accounts.models import NetworkAccess
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe

@@ -25,10 +25,10 @@ from seg_console.certificates.pem import Described, described, missing_issuer
 from seg_console.certificates.uses import Use, uses_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import submitted
 
 
 @dataclass(frozen=True, slots=True)

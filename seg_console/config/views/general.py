@@ -13,10 +13,10 @@ from seg_console.config import pending
 from seg_console.config.forms import GeneralSettingsForm
 from seg_console.config.general import GENERAL_SETTINGS, general_settings
 from seg_console.config.models import GeneralSettings
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe

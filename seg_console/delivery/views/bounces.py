@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.delivery.document import BOUNCE_PROFILE, NamedBounces
 from seg_console.delivery.forms.bounces import BounceForm
 from seg_console.delivery.forms.problems import checked
@@ -34,7 +35,6 @@ from seg_console.delivery.views.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 VALUES = ("max_retries", "max_queue_time", "initial_retry", "max_retry")
 # Of the destinations that name a profile; the rest is counted by a sign that there is more.

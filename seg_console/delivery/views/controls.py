@@ -20,6 +20,7 @@ from seg_console.certificates.models import names_in
 from seg_console.config import pending
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
 from seg_console.delivery.document import Control as ControlShape
@@ -49,7 +50,6 @@ from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
-from seg_console.ui.submitting import editing, submitted
 
 ROWS_SHOWN = 100
 

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, replacing
 from seg_console.config.forms import TextFileForm
+from seg_console.config.views.submitting import editing, submitted, tell_submitted
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.document import MOST_ROUTES, SMTP_ROUTES, Route
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_route, host_forms
@@ -30,7 +31,6 @@ from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
-from seg_console.ui.submitting import editing, submitted, tell_submitted
 
 ROUTES_SHOWN = 100
 

@@ -14,8 +14,8 @@ from django.utils.functional import Promise
 from policies.forms import OrderForm
 from seg_console.config.models import ConfigurationObject
 from seg_console.config.order import place
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 MOVES = {"up": -1, "down": 1}
 

@@ -20,6 +20,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import FindSendersForm, LastRowForm, SenderGroupForm
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
@@ -29,7 +30,6 @@ from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 ENTRIES_SHOWN = 3
 

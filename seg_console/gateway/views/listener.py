@@ -14,6 +14,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.certificates.models import names_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.gateway.document import LISTENER
 from seg_console.gateway.forms import ListenerForm
 from seg_console.gateway.listener import INTERFACE
@@ -23,7 +24,6 @@ from seg_console.gateway.views.listening import listening_now
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.submitting import editing, submitted
 
 
 @require_safe

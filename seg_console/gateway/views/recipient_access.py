@@ -22,6 +22,7 @@ from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, rows
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
+from seg_console.config.views.submitting import editing, submitted
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
@@ -31,7 +32,6 @@ from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 from seg_console.ui.searches import FindForm
-from seg_console.ui.submitting import editing, submitted
 
 ROWS_SHOWN = 100
 # A longer table is put in order by the numbers of single rows, or as a file.
