@@ -18,9 +18,9 @@ from policies.models import IncomingMailPolicy
 from policies.services import services
 from policies.table import in_order, member_of
 from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.views.submitting import submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from policies.views.shared import policy_or_404
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.views.submitting import submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 

@@ -30,11 +30,11 @@ from policies.reach import never_reached
 from policies.services import services
 from policies.table import Table, in_order, lists_of, member_of
 from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.order import place
 from seg_console.config.views.submitting import editing, submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -14,8 +14,8 @@ from policies.forms import ExplainForm
 from policies.matching import Explanation as Found
 from policies.matching import MemberMiss, explain
 from policies.table import Table, lists_of, mail_policy_settings
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.partials import page_or_partial

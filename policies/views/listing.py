@@ -19,10 +19,10 @@ from policies.matching import Member, Policy, PolicyTable, RecipientCondition
 from policies.reach import never_reached
 from policies.services import Cell, services
 from policies.table import DEFAULT_UID, Table, lists_of, member_of
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.mail.lines import visible
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 

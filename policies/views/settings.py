@@ -12,9 +12,9 @@ from policies.document import MAIL_POLICY_SETTINGS
 from policies.forms import MailPolicySettingsForm
 from policies.models import MailPolicySettings, SenderHeader
 from policies.table import mail_policy_settings
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.views.submitting import editing, submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 

@@ -10,8 +10,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.accounts.roles import ADMIN_NAME, FOR_ADMIN_ALONE, Privilege, Role, allows
+from seg_console.accounts.roles import ADMIN_NAME, FOR_ADMIN_ALONE, Role, allows
 from seg_console.config.models import ConfigurationObject
+from seg_console.privileges import Privilege
 
 MOST_FAILED_ATTEMPTS = 100
 SHORTEST_MINIMUM, LONGEST_MINIMUM = 8, 128

@@ -4,10 +4,10 @@ Views and commands ask `allows(role, privilege)`; no other module names a role t
 
 from __future__ import annotations
 
-from enum import Enum
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from seg_console.privileges import Privilege
 
 
 class Role(models.TextChoices):
@@ -17,22 +17,6 @@ class Role(models.TextChoices):
     GUEST = "guest", _("Guest")
     TECHNICIAN = "technician", _("Technician")
     HELP_DESK_USER = "help_desk_user", _("Help Desk User")
-
-
-class Privilege(Enum):
-    """One thing a role may be allowed; every view and action asks for exactly one."""
-
-    VIEW_STATUS = "view status"  # Overview, Delivery Status
-    VIEW_TRACKING = "view tracking"  # Message Tracking
-    RETRY_DELIVERY = "retry delivery"  # and delete what is held
-    VIEW_CONFIGURATION = "view configuration"
-    CHANGE_CONFIGURATION = "change configuration"  # submit, commit, abandon, load, roll back
-    VIEW_CONFIGURATION_FILE = "view configuration file"  # the page alone
-    SAVE_CONFIGURATION = "save configuration"  # download the configuration file
-    RESET_CONFIGURATION = "reset configuration"  # to the initial one
-    VIEW_USERS = "view users"
-    CHANGE_USERS = "change users"  # add, edit, lock, delete accounts; end other people's sessions
-    VIEW_AUDIT_LOG = "view audit log"
 
 
 # A role that may not commit may not submit either: pending changes that nobody can commit help no one

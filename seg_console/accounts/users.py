@@ -17,10 +17,11 @@ from django.utils.translation import gettext_noop, override
 
 from seg_console.accounts import sessions
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Privilege, Role
+from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act
 from seg_console.audit.record import Changed, record
 from seg_console.config import pending
+from seg_console.privileges import Privilege
 
 THING = gettext_noop("User")
 FULL_NAME, ROLE = gettext_noop("Full Name"), gettext_noop("User Role")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.http import HttpRequest
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config.standing import Standing, standing_of
+from seg_console.privileges import Privilege
 
 if TYPE_CHECKING:
     from seg_console.accounts.models import User

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
-from seg_console.accounts.roles import Privilege
+from seg_console.privileges import Privilege
 from seg_console.ui.requests import ConsoleRequest
 
 P = ParamSpec("P")

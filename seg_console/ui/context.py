@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 import seg_console
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Privilege
 from seg_console.help.topics import slug_for
+from seg_console.privileges import Privilege
 from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownPage, ShownTab, links_of, menu_for
 
 

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Privilege
+from seg_console.privileges import Privilege
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import record
 from seg_console.config import pending
@@ -22,6 +21,7 @@ from seg_console.config.models import Configuration
 from seg_console.config.pending_set import CannotRun
 from seg_console.delivery.rehearsal import Step
 from seg_console.delivery.verification import StrictFault, strict_fault
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.partials import page_or_partial

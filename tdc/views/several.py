@@ -14,9 +14,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from policies.table import DEFAULT_UID, policy_names
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.views.submitting import submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

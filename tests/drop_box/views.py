@@ -8,9 +8,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.views.submitting import editing, submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 from tests.drop_box.models import PolicySwitch

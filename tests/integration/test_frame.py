@@ -17,8 +17,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from seg_console.accounts.carried import is_secret
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Privilege, Role
+from seg_console.accounts.roles import Role
 from seg_console.config import running
+from seg_console.privileges import Privilege
 from seg_console.ui.errors import bad_request, server_error
 from seg_console.ui.labels import labelled
 from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownGroup, ShownPage, ShownTab

@@ -12,8 +12,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from seg_console.accounts.management.commands.ensure_admin import ensure_admin
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import PRIVILEGES, Privilege, Role
+from seg_console.accounts.roles import PRIVILEGES, Role
 from seg_console.config import pending
+from seg_console.privileges import Privilege
 from seg_console.ui.navigation import TABS, landing_page
 from tests.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
 

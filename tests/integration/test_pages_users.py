@@ -15,11 +15,12 @@ from django.urls import reverse
 
 from seg_console.accounts import users
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import PRIVILEGES, Privilege, Role
+from seg_console.accounts.roles import PRIVILEGES, Role
 from seg_console.audit.models import Act, Entry
 from seg_console.config import document, pending, running
 from seg_console.config.general import GENERAL_SETTINGS
 from seg_console.config.models import Configuration, GeneralSettings
+from seg_console.privileges import Privilege
 from seg_console.ui.times import tracking_time
 from tests.pages import PASSPHRASE, configured, htmx, person, signed_in
 

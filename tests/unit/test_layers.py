@@ -79,8 +79,9 @@ START_PACKAGES = frozenset(
     f"seg_console.{name}" for name in ("bench", "lab", "launch", "preflight", "processes", "supervisor", "web_server")
 )
 START_COMMANDS = frozenset(f"seg_console.cli.management.commands.{name}" for name in ("up", "demo", "lab"))
-# Typed reads of the environment and a log filter, for settings and whatever runs before them.
-FOUNDATION = frozenset({"seg_console", "seg_console.environment", "seg_console.quiet"})
+# Typed reads of the environment and a log filter, for settings and whatever runs before them; names of what every page
+# may ask for.
+FOUNDATION = frozenset(f"seg_console{name}" for name in ("", ".environment", ".privileges", ".quiet"))
 # What shows an app to people, wherever the app stands.
 PAGE_MODULES = frozenset({"views", "forms", "urls", "context", "templatetags", "management"})
 

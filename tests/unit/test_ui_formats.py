@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone, translation
 from django.utils.formats import number_format
 
-from seg_console.accounts.roles import PRIVILEGES, Privilege, Role, allows
+from seg_console.accounts.roles import PRIVILEGES, Role, allows
+from seg_console.privileges import Privilege
 from seg_console.ui.spreadsheet import safe_cell
 from seg_console.ui.times import status_time, tracking_time
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.accounts import sessions
 from seg_console.accounts.models import ConsoleSession, User
-from seg_console.accounts.roles import Privilege
+from seg_console.privileges import Privilege
 from seg_console.ui.requests import ConsoleRequest
 
 SHOWN_SESSIONS = 200

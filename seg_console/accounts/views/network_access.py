@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.accounts.document import NETWORK_ACCESS
 from seg_console.accounts.forms.network_access import NetworkAccessForm
 from seg_console.accounts.models import NetworkAccess
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import editing, submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -23,8 +23,9 @@ from seg_console.accounts.document import account_settings
 from seg_console.accounts.forms.users import AddUserForm, EditUserForm
 from seg_console.accounts.models import User
 from seg_console.accounts.passphrases import generated, has_expired
-from seg_console.accounts.roles import Privilege, Role
+from seg_console.accounts.roles import Role
 from seg_console.config import running
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 from django.views.decorators.http import require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.audit import search as audit_log
 from seg_console.audit.forms.audit_log import AuditForm
 from seg_console.audit.models import Act, Entry
@@ -25,6 +24,7 @@ from seg_console.audit.record import Changed, record
 from seg_console.audit.retention import AUDIT_DAYS
 from seg_console.audit.search import AuditPage, Cursor
 from seg_console.mail.lines import visible
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest

@@ -17,7 +17,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.certificates.forms import CertificateForm, ReplaceCertificateForm
 from seg_console.certificates.models import Certificate
 from seg_console.certificates.own import own_chain, own_name
@@ -26,6 +25,7 @@ from seg_console.certificates.uses import Use, uses_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from seg_console.accounts.models import User
-from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import record
 from seg_console.config import document, pending
@@ -24,6 +23,7 @@ from seg_console.config.forms import LoadForm
 from seg_console.config.lines import lines_of
 from seg_console.config.models import Configuration, LoadedFile
 from seg_console.config.problems import InvalidConfiguration, Problem
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.forms import GeneralSettingsForm
 from seg_console.config.general import GENERAL_SETTINGS, general_settings
 from seg_console.config.models import GeneralSettings
 from seg_console.config.views.submitting import editing, submitted
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.changes import compare
 from seg_console.config.forms import CompareForm
 from seg_console.config.models import Configuration
 from seg_console.config.views.file import document_response
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 

@@ -15,7 +15,6 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.changes import MOST_SHOWN, compare
 from seg_console.config.collisions import CollidingObjects, side_by_side
@@ -24,6 +23,7 @@ from seg_console.config.forms import CommitForm
 from seg_console.config.general import general_settings
 from seg_console.config.mending import Mend, mends
 from seg_console.config.problems import InvalidConfiguration, Problem
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

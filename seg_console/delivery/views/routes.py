@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, replacing
 from seg_console.config.forms import TextFileForm
 from seg_console.config.views.submitting import editing, submitted, tell_submitted
@@ -27,6 +26,7 @@ from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_
 from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
 from seg_console.delivery.views.rows import changed, find
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

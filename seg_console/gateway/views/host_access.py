@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
@@ -27,6 +26,7 @@ from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.models import ALL_UID, ClientTls, HostAction, SenderGroup, last_row
 from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.certificates.models import names_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
@@ -21,6 +20,7 @@ from seg_console.gateway.listener import INTERFACE
 from seg_console.gateway.models import ListenerSettings
 from seg_console.gateway.place import is_reachable, place_of
 from seg_console.gateway.views.listening import listening_now
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -18,7 +18,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, rows
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
@@ -28,6 +27,7 @@ from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

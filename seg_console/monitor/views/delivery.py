@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from seg_console.accounts.models import ROWS
-from seg_console.accounts.roles import Privilege
 from seg_console.audit.models import Act
 from seg_console.audit.record import record
 from seg_console.config import running
@@ -31,6 +30,7 @@ from seg_console.delivery.models import HostStatus
 from seg_console.delivery.nexthop import RouteHost
 from seg_console.delivery.running import routes
 from seg_console.delivery.status import DestinationDetails, DestinationStatus
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from seg_console.accounts.preferences import TIME_RANGES, time_range_of
-from seg_console.accounts.roles import Privilege
 from seg_console.config import running
 from seg_console.config.pending import ensure_initial
 from seg_console.delivery import status
@@ -21,6 +20,7 @@ from seg_console.gateway.views.listening import listening_now
 from seg_console.mail import tracking
 from seg_console.mail.summary import mail_summary
 from seg_console.monitor.setup import Setup, setup_of
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest
 

@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from seg_console.accounts.roles import Privilege
 from seg_console.certificates.own import own_chain, own_name
 from seg_console.certificates.pem import Described, described
 from seg_console.certificates.running import named
@@ -32,6 +31,7 @@ from seg_console.gateway.running import listener_place
 from seg_console.gateway.views.listening import listening_now
 from seg_console.mail import tracking
 from seg_console.mail.summary import mail_summary
+from seg_console.privileges import Privilege
 from seg_console.ui import times
 from seg_console.ui.access import requires
 from seg_console.ui.requests import ConsoleRequest

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_safe
 
 from seg_console.accounts.models import User
 from seg_console.accounts.preferences import time_range_of
-from seg_console.accounts.roles import Privilege
 from seg_console.mail import tracking
 from seg_console.mail.tracking import Cursor, Hit
 from seg_console.monitor.forms.tracking import TrackingForm
+from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from seg_console.accounts.roles import Privilege
 from seg_console.config import pending, running
 from seg_console.config.models import Configuration
 from seg_console.config.pending_set import CannotRun, running_of
 from seg_console.config.running import Running
 from seg_console.gateway.running import listener
 from seg_console.mail.lines import visible
+from seg_console.privileges import Privilege
 from seg_console.trace.engine import Gateway, Traced, trace
 from seg_console.trace.forms.trace import PENDING, TraceForm
 from seg_console.trace.words import beginning, client_words, group_words, shown_part
