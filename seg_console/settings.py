@@ -111,7 +111,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "seg_console.accounts.gate.PassphraseGate",
+    "seg_console.accounts.middleware.PassphraseGate",
     "axes.middleware.AxesMiddleware",
     "seg_console.ui.errors.PageForWrongMethod",
 ]
@@ -130,6 +130,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "seg_console.ui.context.frame",
                 "seg_console.config.context.configuration",
+                "seg_console.help.context.online_help",
             ],
         },
     }

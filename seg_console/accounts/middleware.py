@@ -1,10 +1,11 @@
-"""What every request goes through: does the session still hold, and how does this account want its pages."""
+"""What every request goes through: does the session still hold, how does this account want its pages, and must its
+passphrase be changed first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -12,15 +13,22 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
+from django_htmx.http import HttpResponseClientRedirect
 
 from seg_console.accounts import ended, preferences, sessions
 from seg_console.accounts.ended import Ended
 from seg_console.accounts.models import End, User
 from seg_console.accounts.views.submit_again import session_ended
+from seg_console.ui.requests import ConsoleRequest
 
 # A page that fetches a part of itself without being told to says so in its address (templates that do set it).
 UNATTENDED = "unattended"
+# Who must change the passphrase reaches nothing else.
+CHANGE_PAGE = "accounts:change-passphrase"
+STILL_OPEN = frozenset({CHANGE_PAGE, "accounts:sign-out"})
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -87,6 +95,30 @@ class PreferencesMiddleware:
         zone = preferences.zone_of(user)
         with timezone.override(zone) if zone else nullcontext():
             return self.get_response(request)
+
+
+class PassphraseGate:
+    """Sends every other request of such a user to the change page, also one that htmx makes for a region. Pages that
+    need no sign-in stay open."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponseBase], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        match = request.resolver_match
+        if not getattr(view, "login_required", True) or (match and match.view_name in STILL_OPEN):
+            return None
+        console_request = cast(ConsoleRequest, request)
+        if not console_request.user.is_authenticated or not console_request.user.must_change_passphrase:
+            return None
+        if console_request.htmx:
+            return HttpResponseClientRedirect(reverse(CHANGE_PAGE))
+        return redirect(CHANGE_PAGE)
 
 
 def _over(request: HttpRequest) -> Ended | None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
 
 import seg_console
-from seg_console.accounts.models import User
-from seg_console.help.topics import slug_for
 from seg_console.privileges import Privilege
 from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownPage, ShownTab, links_of, menu_for
+
+if TYPE_CHECKING:
+    from seg_console.accounts.models import User
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,8 @@ class Frame:
 
     @property
     def help(self) -> tuple[ShownPage, ...]:
-        """Online Help, which is the page that explains the one shown, and what else there is."""
-        return (ShownPage(_("Online Help"), self.help_url, False), *links_of(HELP_AND_SUPPORT, self.view_name))
-
-    @property
-    def help_url(self) -> str:
-        """The help page of the screen that is shown, else the contents."""
-        slug = slug_for(self.view_name)
-        return reverse("help:page", args=[slug]) if slug else reverse("help:contents")
+        """What there is beside the help page of the screen shown."""
+        return links_of(HELP_AND_SUPPORT, self.view_name)
 
     @property
     def may_change(self) -> bool:
@@ -58,11 +51,11 @@ class Frame:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    user = getattr(request, "user", None)
+    user = cast("User | None", getattr(request, "user", None))
     match = request.resolver_match
     return {
         "frame": Frame(
-            user=user if isinstance(user, User) or getattr(user, "is_authenticated", False) else None,
+            user=user if user is not None and user.is_authenticated else None,
             view_name=match.view_name if match else "",
         ),
     }

@@ -1,5 +1,5 @@
 """The one way a page gives the labels of its form along, for whoever shows what was sent to it without making the form:
-a form that came after the session had ended (accounts/sent_fields.py)."""
+a form that came after the session had ended (accounts/views/sent_fields.py)."""
 
 from __future__ import annotations
 

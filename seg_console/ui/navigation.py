@@ -7,14 +7,17 @@ one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.accounts.models import User
 from seg_console.privileges import Privilege
+
+if TYPE_CHECKING:
+    from seg_console.accounts.models import User
 
 
 @dataclass(frozen=True, slots=True)

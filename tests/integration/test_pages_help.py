@@ -90,7 +90,7 @@ def test_help_offers_the_page_of_the_screen_that_is_shown() -> None:
         reverse("help:contents"): reverse("help:contents"),
     }
     for url, help_url in shown.items():
-        assert client.get(url).context["frame"].help_url == help_url
+        assert client.get(url).context["online_help"]().url == help_url
 
 
 def test_search_shows_what_it_found_and_marks_it() -> None:

@@ -28,7 +28,7 @@ from policies.models import IncomingMailPolicy
 from seg_console.accounts import carried, ended, sessions
 from seg_console.accounts.models import ConsoleSession, End, NetworkAccess, User
 from seg_console.accounts.roles import Role
-from seg_console.accounts.sent_fields import shown_fields
+from seg_console.accounts.views.sent_fields import shown_fields
 from seg_console.audit.models import Act, Entry
 from seg_console.audit.views.audit_log import ShownEntry
 from seg_console.config import pending, running

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -61,7 +62,16 @@ LAYER_NAMES = {
     PROJECT: "settings, celery, urls, wsgi",
     START: "what starts the processes, the lab, benchmarks",
 }
-LAYER_OF_PACKAGE = {
+# The floor of a folder or a module; the longest name that fits counts, and whatever is not here stands with the pages.
+FLOORS = {
+    # Typed reads of the environment and a log filter, for settings and whatever runs before them; names of what every
+    # page may ask for.
+    "seg_console.environment": PURE_LAYER,
+    "seg_console.privileges": PURE_LAYER,
+    "seg_console.quiet": PURE_LAYER,
+    # Configurations belong to administrators: who they are and whether they are signed in is as low as what they
+    # configure.
+    "seg_console.accounts": RECORD,
     "seg_console.audit": RECORD,
     "seg_console.config": RECORD,
     "seg_console.mail": RECORD,
@@ -70,40 +80,23 @@ LAYER_OF_PACKAGE = {
     "policies": APPS,
     "tdc": APPS,
     "seg_console.gateway": WAY_IN,
+    **{f"seg_console.{name}": PROJECT for name in ("settings", "celery", "urls", "wsgi")},
+    **{f"seg_console.{name}": START for name in ("bench", "lab", "launch", "preflight", "processes", "supervisor")},
+    "seg_console.web_server": START,
+    **{f"seg_console.cli.management.commands.{name}": START for name in ("up", "demo", "lab")},
 }
-# Configurations belong to administrators: who they are, what they may do and whether they are signed in is as low as
-# the configuration itself.
-PEOPLE = frozenset(f"seg_console.accounts.{name}" for name in ("models", "roles", "document", "sessions"))
-PROJECT_MODULES = frozenset(f"seg_console.{name}" for name in ("settings", "celery", "urls", "wsgi", "asgi"))
-START_PACKAGES = frozenset(
-    f"seg_console.{name}" for name in ("bench", "lab", "launch", "preflight", "processes", "supervisor", "web_server")
-)
-START_COMMANDS = frozenset(f"seg_console.cli.management.commands.{name}" for name in ("up", "demo", "lab"))
-# Typed reads of the environment and a log filter, for settings and whatever runs before them; names of what every page
-# may ask for.
-FOUNDATION = frozenset(f"seg_console{name}" for name in ("", ".environment", ".privileges", ".quiet"))
 # What shows an app to people, wherever the app stands.
-PAGE_MODULES = frozenset({"views", "forms", "urls", "context", "templatetags", "management"})
+PAGE_MODULES = frozenset({"views", "forms", "urls", "context", "middleware", "templatetags", "management"})
 
 
 def layer_of(module: str) -> int:
-    """The layer of one of our modules; whatever is not placed otherwise stands with the pages."""
-    if module in PURE:
+    """The layer of one of our modules."""
+    if module in PURE or module == "seg_console":
         return PURE_LAYER
-    if module in FOUNDATION:
-        return PURE_LAYER
-    if module in PEOPLE:
-        return RECORD
-    if module in PROJECT_MODULES:
-        return PROJECT
-    if module in START_COMMANDS or ".".join(module.split(".")[:2]) in START_PACKAGES:
-        return START
-    if PAGE_MODULES & set(module.split(".")):
-        return PAGES
-    for package, layer in LAYER_OF_PACKAGE.items():
-        if module == package or module.startswith(f"{package}."):
-            return layer
-    return PAGES
+    parts = module.split(".")
+    names = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
+    floor = next((FLOORS[name] for name in names if name in FLOORS), PAGES)
+    return max(floor, PAGES) if PAGE_MODULES & set(parts) else floor
 
 
 def broken_rules(module: str, source: str, *, package: bool = False) -> list[str]:
@@ -140,7 +133,24 @@ def broken_rule(module: str, imported: str) -> str:
 
 def imports(module: str, source: str, *, package: bool = False) -> Iterator[tuple[int, str]]:
     """Line and full name of everything imported, also inside functions and for type checking only."""
-    for node in ast.walk(ast.parse(source)):
+    return _imports(module, ast.walk(ast.parse(source)), package=package)
+
+
+def run_time_imports(module: str, source: str, *, package: bool = False) -> Iterator[tuple[int, str]]:
+    """The same without what is imported for type checking only."""
+    return _imports(module, _walk_at_run_time(ast.parse(source)), package=package)
+
+
+def _walk_at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _walk_at_run_time(child)
+
+
+def _imports(module: str, nodes: Iterable[ast.AST], *, package: bool) -> Iterator[tuple[int, str]]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -169,6 +179,43 @@ def modules() -> dict[str, Path]:
     return found
 
 
+def package_of(module: str) -> str:
+    """`seg_console.mail` of `seg_console.mail.events`, `tdc` of `tdc.kind`; "" for a module of the project itself."""
+    parts = module.split(".")
+    name = ".".join(parts[:2]) if parts[0] == "seg_console" else parts[0]
+    found = modules().get(name)
+    return name if found and found.name == "__init__.py" and name != "seg_console" else ""
+
+
+def packages_imported() -> dict[str, set[str]]:
+    """The other packages that each package imports at run time."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for module, path in modules().items():
+        for _line, name in run_time_imports(module, path.read_text(), package=path.name == "__init__.py"):
+            here, there = package_of(module), package_of(name)
+            if here and there and here != there:
+                found[here].add(there)
+    return found
+
+
+def rings(imported: Mapping[str, Iterable[str]]) -> set[frozenset[str]]:
+    """The largest sets of packages in which each reaches each by imports."""
+    reached = {name: _reached(name, imported) for name in imported}
+    return {frozenset(other for other in seen if name in reached.get(other, ())) for name, seen in reached.items()} - {
+        frozenset()
+    }
+
+
+def _reached(start: str, imported: Mapping[str, Iterable[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = set(imported.get(waiting.pop(), ())) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
 def test_imports_run_downwards_only() -> None:
     sentences = [
         sentence
@@ -178,22 +225,24 @@ def test_imports_run_downwards_only() -> None:
     assert not sentences, "\n" + "\n".join(sentences)
 
 
-@pytest.mark.parametrize(
-    ("package", "above"),
-    [
-        ("seg_console.certificates", ("seg_console.delivery", "policies", "tdc", "seg_console.gateway")),
-        ("seg_console.delivery", ("seg_console.gateway",)),
-    ],
-)
-def test_pages_too_import_no_package_above_their_own(package: str, above: tuple[str, ...]) -> None:
-    found = {
-        imported
-        for module, path in modules().items()
-        if f"{module}.".startswith(f"{package}.")
-        for _line, imported in imports(module, path.read_text(), package=path.name == "__init__.py")
-    }
-    assert any(f"{each}.".startswith("seg_console.config.") for each in found)
-    assert [each for each in found if any(f"{each}.".startswith(f"{one}.") for one in above)] == []
+def test_no_packages_import_each_other_but_for_type_names() -> None:
+    found = [sorted(ring) for ring in rings(packages_imported())]
+    assert not found, f"these import each other, directly or in a ring: {found}"
+
+
+def test_rings_are_found_whole() -> None:
+    assert rings({"a": ["b"], "b": ["c"], "c": ["a", "d"], "d": ["e"], "e": []}) == {frozenset("abc")}
+    assert rings({"a": ["b"], "b": ["a"], "c": ["d", "a"], "d": ["c"]}) == {frozenset("ab"), frozenset("cd")}
+
+
+def test_an_import_for_type_names_only_ties_nothing() -> None:
+    source = "import re\nif TYPE_CHECKING:\n    import tdc.kind\ndef late():\n    from tdc import rules"
+    assert [name for _line, name in run_time_imports("policies.models", source)] == ["re", "tdc.rules"]
+    assert [name for _line, name in imports("policies.models", source)] == ["re", "tdc.kind", "tdc.rules"]
+
+
+def test_every_floor_is_a_folder_or_module_that_exists() -> None:
+    assert set(modules()) >= set(FLOORS)
 
 
 def test_the_pure_modules_exist() -> None:

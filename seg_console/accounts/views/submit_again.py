@@ -16,7 +16,7 @@ from seg_console.accounts import carried
 from seg_console.accounts.ended import ended_session
 from seg_console.accounts.forms.sign_in import SignInForm
 from seg_console.accounts.models import User
-from seg_console.accounts.sent_fields import labels, shown_fields
+from seg_console.accounts.views.sent_fields import labels, shown_fields
 from seg_console.accounts.views.sign_in import CARRIED, page_of, to_sign_in
 from seg_console.ui.navigation import title_of
 from seg_console.ui.requests import ConsoleRequest

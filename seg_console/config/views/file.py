@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.contrib import messages
@@ -14,7 +15,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from seg_console.accounts.models import User
 from seg_console.audit.models import Act
 from seg_console.audit.record import record
 from seg_console.config import document, pending
@@ -27,6 +27,9 @@ from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
+
+if TYPE_CHECKING:
+    from seg_console.accounts.models import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,19 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
-from seg_console.accounts.models import User
 from seg_console.audit.models import Through
 from seg_console.audit.source import came_from
 from seg_console.config import document, pending
 from seg_console.config.commits import CommentRefused, CommentRequired
 from seg_console.config.problems import InvalidConfiguration
+
+if TYPE_CHECKING:
+    from seg_console.accounts.models import User
 
 
 class Command(BaseCommand):
@@ -57,7 +59,8 @@ def _content(name: str) -> bytes:
 def _user(name: str) -> User | None:
     if not name:
         return None
+    users = get_user_model()
     try:
-        return get_user_model().objects.get_by_natural_key(name)
-    except User.DoesNotExist as error:
+        return users.objects.get_by_natural_key(name)
+    except users.DoesNotExist as error:
         raise CommandError(f"There is no user {name!r}.") from error
