@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.forms import Form
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -46,10 +47,8 @@ class ListRow:
 @requires(Privilege.VIEW_CONFIGURATION)
 def address_lists(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    began = shown.based_on if shown.number is None else None
-    lists = _lists(shown)
-    before = {row.uid: _said(row) for row in _lists(began)} if began else {row.uid: _said(row) for row in lists}
-    used = _used_by(shown)
+    lists, used = _lists(shown), _used_by(shown)
+    pending_uids = changed(shown, lists)
     rows = [
         ListRow(
             uid=row.uid,
@@ -58,7 +57,7 @@ def address_lists(request: ConsoleRequest) -> HttpResponse:
             count=len(row.entries),
             beginning=sentences.one_of(row.entries),
             used_by=tuple(used.get(row.name.casefold(), ())),
-            is_pending=before.get(row.uid) != _said(row),
+            is_pending=row.uid in pending_uids,
         )
         for row in lists
     ]
@@ -77,7 +76,7 @@ def add_list(request: ConsoleRequest) -> HttpResponse:
 @labelled_by(AddressListForm)
 def edit_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    return _edit(request, shown, _list(shown, uid))
+    return _edit(request, shown, find(AddressList, shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -85,7 +84,7 @@ def edit_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 def delete_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A list in use is not deleted: the page says where it is used."""
     shown = pending.shown_to(request.user)
-    row = _list(shown, uid)
+    row = find(AddressList, shown, uid)
     used_by = _used_by(shown).get(row.name.casefold(), ())
     if used_by:
         context = {"name": row.name, "used_by": used_by}
@@ -112,15 +111,15 @@ def _edit(request: ConsoleRequest, shown: Configuration, row: AddressList | None
     form = AddressListForm(request.POST, others=names)
     if form.is_valid():
         cleaned = form.cleaned_data
-        changed = AddressList(
+        new = AddressList(
             uid=row.uid if row else uuid.uuid4(),
             name=cleaned["name"],
             description=cleaned["description"],
             entries=list(cleaned["entries"]),
         )
-        members = _renaming(shown, row.name, changed.name) if row and row.name != changed.name else []
+        members = _renaming(shown, row.name, new.name) if row and row.name != new.name else []
         success = _("Address list “%(name)s” was changed.") if row else _("Address list “%(name)s” was added.")
-        if submitted(request, form, changed, *members, success=success % {"name": changed.name}):
+        if submitted(request, form, new, *members, success=success % {"name": new.name}):
             tell_dropped(request, form.dropped)
             return redirect("address-lists:list")
     return _edit_page(request, row, form, status=422)
@@ -175,16 +174,5 @@ def _names_in(member: PolicyMember) -> set[str]:
     return {name for entries in lists for name in names_in(entries)}
 
 
-def _said(row: AddressList) -> tuple[str, str, list[str]]:
-    return row.name, row.description, row.entries
-
-
 def _lists(configuration: Configuration) -> list[AddressList]:
     return sorted(AddressList.objects.filter(configuration=configuration), key=lambda row: row.name.casefold())
-
-
-def _list(configuration: Configuration, uid: UUID) -> AddressList:
-    found = AddressList.objects.filter(configuration=configuration, uid=uid).first()
-    if found is None:
-        raise Http404
-    return found

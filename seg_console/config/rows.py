@@ -135,8 +135,8 @@ def difference(before: Configuration, after: Configuration) -> Difference:
     return found
 
 
-def some(model: Model, configuration: Configuration, uids: Sequence[UUID]) -> dict[UUID, ConfigurationObject]:
-    """Those objects of a set that have one of these uids, by uid."""
+def some(model: Model, configuration: Configuration | int, uids: Sequence[UUID]) -> dict[UUID, ConfigurationObject]:
+    """Those objects of a set, which its key names too, that have one of these uids, by uid."""
     found: dict[UUID, ConfigurationObject] = {}
     for start in range(0, len(uids), _UIDS_PER_STATEMENT):
         chosen = uids[start : start + _UIDS_PER_STATEMENT]

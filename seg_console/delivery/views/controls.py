@@ -44,8 +44,8 @@ from seg_console.delivery.models import (
 )
 from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
-from seg_console.delivery.views.rows import changed, find
 from seg_console.privileges import Privilege
+from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -25,8 +25,8 @@ from seg_console.delivery.document import MOST_ROUTES, SMTP_ROUTES, Route
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_route, host_forms
 from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
-from seg_console.delivery.views.rows import changed, find
 from seg_console.privileges import Privilege
+from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest

@@ -27,6 +27,7 @@ from seg_console.gateway.models import ALL_UID, ClientTls, HostAction, SenderGro
 from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.privileges import Privilege
+from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -64,9 +65,8 @@ class Found:
 @requires(Privilege.VIEW_CONFIGURATION)
 def group_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    began = shown.based_on if shown.number is None else None
     groups = _groups(shown)
-    committed = {group.uid: group for group in _groups(began)} if began else None
+    pending_uids = changed(shown, groups)
     form = FindSendersForm(request.GET) if "find" in request.GET else FindSendersForm()
     found = _found(form.cleaned_data["find"], groups) if form.is_bound and form.is_valid() else None
     rows = [
@@ -79,7 +79,7 @@ def group_list(request: ConsoleRequest) -> HttpResponse:
             more=max(len(group.entries) - ENTRIES_SHOWN, 0),
             action=group.get_action_display(),
             settings=tuple(_settings(group)),
-            is_pending=committed is not None and not _same(group, committed.get(group.uid)),
+            is_pending=group.uid in pending_uids,
             is_found=found is not None and found.uid == group.uid,
         )
         for order, group in enumerate(groups, start=1)
@@ -99,16 +99,19 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 @labelled_by(SenderGroupForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    groups = _groups(pending.shown_to(request.user))
+    shown = pending.shown_to(request.user)
+    groups = _groups(shown)
     if uid == ALL_UID:
         return _edit_last(request, groups[-1])
-    return _edit(request, _find(groups, uid), groups[:-1])
+    return _edit(request, find(SenderGroup, shown, uid), groups[:-1])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    group = _find(_groups(pending.shown_to(request.user))[:-1], uid)
+    if uid == ALL_UID:
+        raise Http404
+    group = find(SenderGroup, pending.shown_to(request.user), uid)
     success = _("Sender group “%(name)s” was deleted.") % {"name": group.name}
     if request.method == "POST" and submitted(request, Form(request.POST), remove=[group], success=success):
         return redirect("host-access:list")
@@ -280,14 +283,5 @@ def _groups(configuration: Configuration) -> list[SenderGroup]:
     return rows if rows and rows[-1].uid == ALL_UID else [*rows, last_row()]
 
 
-def _find(groups: Sequence[SenderGroup], uid: UUID) -> SenderGroup:
-    found = next((group for group in groups if group.uid == uid), None)
-    if found is None:
-        raise Http404
-    return found
-
-
-def _same(group: SenderGroup, other: SenderGroup | None) -> bool:
-    return other is not None and all(
-        getattr(group, name) == getattr(other, name) for name in SenderGroup.value_fields()
-    )
+def _same(group: SenderGroup, other: SenderGroup) -> bool:
+    return all(getattr(group, name) == getattr(other, name) for name in SenderGroup.value_fields())

@@ -28,6 +28,7 @@ from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
 from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.privileges import Privilege
+from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -71,7 +72,7 @@ def access_list(request: ConsoleRequest) -> HttpResponse:
         found = found.filter(position__gt=after)
     page = list(found.order_by("position", "uid")[: ROWS_SHOWN + 1])
     listed = page[:ROWS_SHOWN]
-    changed = _changed(shown, listed)
+    pending_uids = changed(shown, listed)
     context = {
         "rows": [
             AccessRow(
@@ -80,7 +81,7 @@ def access_list(request: ConsoleRequest) -> HttpResponse:
                 recipient=row.recipient,
                 action=row.get_action_display(),
                 response=f"{row.response_code} {row.response_text}" if row.response_code else "",
-                is_pending=row.uid in changed,
+                is_pending=row.uid in pending_uids,
             )
             for row in listed
         ],
@@ -106,13 +107,13 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @labelled_by(RecipientAccessForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    return _edit(request, shown, _find(shown, uid))
+    return _edit(request, shown, find(RecipientAccess, shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    row = _find(pending.shown_to(request.user), uid)
+    row = find(RecipientAccess, pending.shown_to(request.user), uid)
     success = _("Recipient “%(name)s” was deleted.") % {"name": row.recipient}
     if request.method == "POST" and submitted(request, Form(request.POST), remove=[row], success=success):
         return redirect("recipient-access:list")
@@ -166,9 +167,9 @@ def _edit(request: ConsoleRequest, shown: Configuration, row: RecipientAccess | 
         return _edit_page(request, row, form)
     form = RecipientAccessForm(request.POST, places=places)
     if form.is_valid():
-        changed = _arranged(form, others, shown, old=row)
+        arranged = _arranged(form, others, shown, old=row)
         words = _("Recipient “%(name)s” was changed.") if row else _("Recipient “%(name)s” was added.")
-        if submitted(request, form, *changed, success=words % {"name": form.cleaned_data["recipient"]}):
+        if submitted(request, form, *arranged, success=words % {"name": form.cleaned_data["recipient"]}):
             return redirect("recipient-access:list")
     return _edit_page(request, row, form, status=422)
 
@@ -223,14 +224,6 @@ def _after(request: ConsoleRequest) -> int | None:
     return after if abs(after) <= _LAST_POSITION else None
 
 
-def _changed(shown: Configuration, listed: Sequence[RecipientAccess]) -> set[UUID]:
-    """Those of the rows that differ from the set that the pending one began from."""
-    if shown.number is not None or shown.based_on is None:
-        return set()
-    committed = rows.some(RecipientAccess, shown.based_on, [row.uid for row in listed])
-    return {row.uid for row in listed if not _same(row, cast(RecipientAccess | None, committed.get(row.uid)))}
-
-
 def _slots(configuration: Configuration) -> list[Slot]:
     found = RecipientAccess.objects.filter(configuration=configuration).order_by("position", "uid")
     return [Slot(uid, position) for uid, position in found.values_list("uid", "position")]
@@ -238,16 +231,3 @@ def _slots(configuration: Configuration) -> list[Slot]:
 
 def _in_order(configuration: Configuration) -> list[RecipientAccess]:
     return list(RecipientAccess.objects.filter(configuration=configuration).order_by("position", "uid"))
-
-
-def _find(configuration: Configuration, uid: UUID) -> RecipientAccess:
-    found = RecipientAccess.objects.filter(configuration=configuration, uid=uid).first()
-    if found is None:
-        raise Http404
-    return found
-
-
-def _same(row: RecipientAccess, other: RecipientAccess | None) -> bool:
-    return other is not None and all(
-        getattr(row, name) == getattr(other, name) for name in RecipientAccess.value_fields()
-    )
