@@ -10,7 +10,7 @@ from uuid import UUID
 from policies.matching import Member
 from policies.models import IncomingMailPolicy, PolicyMember
 from seg_console.config.models import Configuration
-from seg_console.config.order import STEP, place
+from seg_console.config.order import STEP, inserted
 
 
 def policy_rows(
@@ -25,14 +25,7 @@ def policy_rows(
     make room for it. `before`: the uid of the one that it goes before, "" for none."""
     policy = IncomingMailPolicy(uid=uid, name=name)
     at = next((at for at, other in enumerate(others) if str(other.uid) == before), len(others))
-    arranged = [*others[:at], policy, *others[at:]]
-    positions = place([old.position if old and row is policy else row.position for row in arranged])
-    changed = []
-    for row, position in zip(arranged, positions, strict=True):
-        if row is policy or row.position != position:
-            row.position = position
-            changed.append(row)
-    return changed
+    return inserted(policy, others, at=at, present=old.position if old else None)
 
 
 def member_rows(uid: UUID, members: Sequence[Member], present: Sequence[PolicyMember]) -> list[PolicyMember]:

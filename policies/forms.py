@@ -305,29 +305,6 @@ class FindPoliciesForm(forms.Form):
     )
 
 
-class OrderForm(forms.Form):
-    """One number for each policy; `policies`: (uid, name) in the present order. Rows stand as `arranged`, by uid."""
-
-    def __init__(
-        self, *args: Any, policies: Sequence[tuple[str, str]], arranged: Sequence[str] = (), **options: Any
-    ) -> None:
-        super().__init__(*args, **options)
-        self._present = {uid: place for place, (uid, _name) in enumerate(policies, start=1)}
-        names = dict(policies)
-        for place, uid in enumerate(arranged or self._present, start=1):
-            self.fields[uid] = forms.IntegerField(
-                label=names[uid], min_value=1, max_value=99_999, initial=place, localize=False
-            )
-
-    def order(self) -> list[str]:
-        """The uids in their new order: a policy given a number that is in use goes before the one that had it."""
-        moved = {uid for uid, place in self._present.items() if self.cleaned_data[uid] != place}
-        order = [uid for uid in self._present if uid not in moved]
-        for uid in sorted(moved, key=lambda uid: (self.cleaned_data[uid], self._present[uid])):
-            order.insert(min(self.cleaned_data[uid] - 1, len(order)), uid)
-        return order
-
-
 def _one_address(text: str) -> str:
     """A mailbox, also with a name before it and in angle brackets; "" for nothing and for `<>`. Raises
     ValidationError."""

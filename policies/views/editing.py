@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBadRequest
+from django.http import HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,7 +21,6 @@ from policies.forms import (
     ListNames,
     MemberForm,
     MemberFormSet,
-    OrderForm,
     PolicyForm,
     member_forms,
 )
@@ -32,9 +31,9 @@ from policies.table import Table, in_order, lists_of, member_of
 from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
 from seg_console.config import pending
 from seg_console.config.models import Configuration
-from seg_console.config.order import place
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -42,7 +41,6 @@ from seg_console.ui.requests import ConsoleRequest
 # What a button other than Submit is called: the page is shown again, and nothing is submitted.
 RESHAPING = ("add-member", "edit-member", "remove-member", "empty-senders", "empty-recipients")
 EMPTIED = {"empty-senders": "sender_entries", "empty-recipients": "recipient_entries"}
-MOVES = {"up": -1, "down": 1}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,27 +61,28 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def order(request: ConsoleRequest) -> HttpResponse:
-    """Numbers to type; a button that moves a row shows the page again with the row moved, submitting nothing."""
+    """Marks the policies that would never be reached in the order typed."""
     shown = pending.shown_to(request.user)
-    table = Table.of(shown)
-    present, named = table.policies, uids_and_names(table.policies)
-    editing(request, *present)
-    if request.method != "POST":
-        return _order_page(request, OrderForm(policies=named), table, shown)
-    form = OrderForm(request.POST, policies=named)
-    if form.is_valid():
-        arranged = form.order()
-        pressed = next((move for move in MOVES if move in request.POST), None)
-        if pressed:
-            form = OrderForm(policies=named, arranged=_moved(arranged, request.POST[pressed], by=MOVES[pressed]))
-            return _order_page(request, form, table, shown, moved=request.POST[pressed])
-        before = unreached(shown)
-        by_uid = {str(policy.uid): policy for policy in present}
-        rows = _placed([by_uid[uid] for uid in arranged])
-        if submitted(request, form, *rows, success=_("The order of the policies was changed.")):
-            tell_unreached(request, before)
-            return redirect("policies:list")
-    return _order_page(request, form, table, shown, status=422)
+    table, lists = Table.of(shown), lists_of(shown)
+
+    def noted(order: Sequence[str]) -> dict[str, str]:
+        found = never_reached(table.values(lists, order=order))
+        return {uid: sentences.never_reached(by) for uid, by in found.items()}
+
+    page = OrderPage(
+        title=_("Edit Policy Order"),
+        box_title=_("Policies"),
+        column=_("Policy Name"),
+        last=_("Default Policy"),
+        success=_("The order of the policies was changed."),
+        list_view="policies:list",
+        noted=noted,
+    )
+    answer = order_page(request, table.policies, page)
+    if isinstance(answer, HttpResponseRedirect):
+        # The table still stands as it was read, before the new order.
+        tell_unreached(request, before=set(never_reached(table.values(lists))))
+    return answer
 
 
 @require_POST
@@ -141,21 +140,6 @@ def tell_dropped(request: ConsoleRequest, dropped: int) -> None:
             dropped,
         )
         messages.info(request, sentence % {"n": dropped})
-
-
-def _order_page(
-    request: ConsoleRequest,
-    form: OrderForm,
-    table: Table,
-    shown: Configuration,
-    *,
-    moved: str = "",
-    status: int = 200,
-) -> HttpResponse:
-    """The policies in the order of the form, with those marked that would never be reached so."""
-    unreached = never_reached(table.values(lists_of(shown), order=list(form.fields)))
-    rows = [(bound, sentences.never_reached(by) if (by := unreached.get(bound.name)) else "") for bound in form]
-    return render(request, "policies/order.html", {"form": form, "rows": rows, "moved": moved}, status=status)
 
 
 def _edit_page(
@@ -232,25 +216,6 @@ def _reshaped(
     if not left:
         return typed, opened
     return [typed[at] for at in left], {new for new, at in enumerate(left) if at in opened}
-
-
-def _placed(policies: Sequence[IncomingMailPolicy]) -> list[IncomingMailPolicy]:
-    """Those policies that need another position to stand in this order."""
-    moved = []
-    for policy, position in zip(policies, place([policy.position for policy in policies]), strict=True):
-        if policy.position != position:
-            policy.position = position
-            moved.append(policy)
-    return moved
-
-
-def _moved(arranged: Sequence[str], uid: str, *, by: int) -> list[str]:
-    """The order with one policy a place further up (-1) or down (1), where there is one."""
-    order = list(arranged)
-    at = order.index(uid) if uid in order else -1
-    if at >= 0 and 0 <= at + by < len(order):
-        order[at], order[at + by] = order[at + by], order[at]
-    return order
 
 
 def _list_names(configuration: Configuration) -> ListNames:

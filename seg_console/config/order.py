@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 STEP = 1024
+
+
+class Placed(Protocol):
+    uid: UUID
+    position: int
+
+
+Row = TypeVar("Row", bound=Placed)
 
 
 def between(before: int | None, after: int | None) -> int | None:
@@ -36,6 +46,29 @@ def place(positions: Sequence[int | None]) -> list[int]:
             return [STEP * (k + 1) for k in range(len(positions))]
         placed.append(position)
     return placed
+
+
+def inserted(row: Row, others: Sequence[Row], *, at: int, present: int | None) -> list[Row]:
+    """The row put at a place (from 0) among others that stand in their order, and those that must make room for it.
+    `present`: its own position so far, None of a new one."""
+    arranged = [*others[:at], row, *others[at:]]
+    positions = place([present if each is row else each.position for each in arranged])
+    return _repositioned(arranged, positions, always=row)
+
+
+def renumbered(rows: Sequence[Row]) -> list[Row]:
+    """Those rows of a new order that had to get another position."""
+    return _repositioned(rows, place([row.position for row in rows]))
+
+
+def _repositioned(rows: Sequence[Row], positions: Sequence[int], *, always: Row | None = None) -> list[Row]:
+    """The rows that get another position than they have, and the one that is written anyway."""
+    changed = []
+    for row, position in zip(rows, positions, strict=True):
+        if row is always or row.position != position:
+            row.position = position
+            changed.append(row)
+    return changed
 
 
 def _spread(before: int | None, positions: Sequence[int | None], *, index: int, following: int | None) -> int | None:

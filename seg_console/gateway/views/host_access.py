@@ -19,14 +19,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.config import pending
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
+from seg_console.config.order import inserted
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import FindSendersForm, LastRowForm, SenderGroupForm
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.models import ALL_UID, ClientTls, HostAction, SenderGroup, last_row
 from seg_console.gateway.views import table_files
-from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.privileges import Privilege
+from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
@@ -136,8 +137,7 @@ def order(request: ConsoleRequest) -> HttpResponse:
         success=_("The order of the sender groups was changed."),
         list_view="host-access:list",
     )
-    groups = _groups(pending.shown_to(request.user))[:-1]
-    return order_page(request, groups, page, named=lambda group: group.name, written=lambda group: group)
+    return order_page(request, _groups(pending.shown_to(request.user))[:-1], page)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -21,13 +21,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.config import pending, rows
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
+from seg_console.config.order import inserted
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
-from seg_console.gateway.views.arranging import OrderPage, inserted, order_page
 from seg_console.privileges import Privilege
+from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
@@ -141,7 +142,7 @@ def order(request: ConsoleRequest) -> HttpResponse:
         success=_("The order of the recipients was changed."),
         list_view="recipient-access:list",
     )
-    return order_page(request, present, page, named=lambda row: row.recipient, written=lambda row: row)
+    return order_page(request, present, page)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
