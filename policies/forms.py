@@ -8,11 +8,10 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext, pgettext_lazy
+from django.utils.translation import pgettext_lazy
 
 from policies.address_lists import check_member_entry, name_in, reference
 from policies.document import MOST_ENTRIES, MOST_MEMBERS, check_description
-from policies.entries import BadEntry, Parsed, parse
 from policies.matching import SENDER_HEADERS, Member, RecipientCondition, SenderCondition, Senders, check_entry
 from policies.models import (
     LONGEST_DESCRIPTION,
@@ -29,51 +28,23 @@ from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError, check_address
 from seg_console.mail.headers import first_mailbox
 from seg_console.mail.lines import visible
+from seg_console.tables.entries import EntriesField, in_sentences, parse
 from seg_console.ui.choices import choice_field
 
 SENDER, RECIPIENT = "sender", "recipient"
-# How many bad entries are named; the rest are counted.
-NAMED_ENTRIES = 50
-SHOWN_VALUE = 80
 MOST_RECIPIENTS = 50
 
 ListNames = Mapping[str, str]
 """The address lists there are: their names as they are written, by case-folded name."""
 
 
-class EntriesField(forms.CharField):
-    """Addresses and parts of addresses, separated by comma or new line; cleans to a tuple of normalised entries.
+class AddressesField(EntriesField):
+    """Addresses and parts of addresses. `lists`: those that may be referred to, None where none may."""
 
-    `dropped`: how many of the entries cleaned last stood there twice. `lists`: those that may be referred to, None
-    where none may.
-    """
+    most = MOST_ENTRIES
+    lists: ListNames | None = None
 
-    def __init__(self, **options: Any) -> None:
-        widget = forms.Textarea(
-            # The placeholder is blank: it lets the style sheet tell a field with something in it from an empty one.
-            attrs={"rows": 3, "class": "code", "spellcheck": "false", "autocapitalize": "off", "placeholder": " "}
-        )
-        # Not stripped: lines are counted from the first one in the field.
-        super().__init__(widget=widget, strip=False, **options)
-        self.dropped = 0
-        self.lists: ListNames | None = None
-
-    def clean(self, value: Any) -> tuple[str, ...]:
-        parsed = self.parsed(super().clean(value))
-        if parsed.count > MOST_ENTRIES:
-            message = _now("There are %(count)d entries; a list holds at most %(most)d.")
-            raise forms.ValidationError(message % {"count": parsed.count, "most": MOST_ENTRIES})
-        if parsed.bad:
-            raise forms.ValidationError(_named(parsed.bad))
-        if self.required and not parsed.entries:
-            raise forms.ValidationError(self.error_messages["required"])
-        self.dropped = parsed.dropped
-        return parsed.entries
-
-    def parsed(self, text: str) -> Parsed:
-        return parse(text, self._checked, most=MOST_ENTRIES)
-
-    def _checked(self, text: str) -> str:
+    def checked(self, text: str) -> str:
         if self.lists is None:
             return check_entry(text)
         entry = check_member_entry(text)
@@ -83,22 +54,6 @@ class EntriesField(forms.CharField):
         if name.casefold() not in self.lists:
             raise AddressError("There is no address list %(name)s.", name=visible(name))
         return reference(self.lists[name.casefold()])
-
-
-def _named(bad: Sequence[BadEntry]) -> list[str]:
-    """One sentence for each bad entry, of many the first."""
-    sentences = [_bad_sentence(entry) for entry in bad[:NAMED_ENTRIES]]
-    more = len(bad) - NAMED_ENTRIES
-    if more > 0:
-        sentences.append(ngettext("%(n)d more entry is bad.", "%(n)d more entries are bad.", more) % {"n": more})
-    return sentences
-
-
-def _bad_sentence(entry: BadEntry) -> str:
-    value, reason = visible(entry.value[:SHOWN_VALUE]), in_words(entry.error)
-    if value in reason:
-        return _now("Line %(line)d: %(reason)s") % {"line": entry.line, "reason": reason}
-    return _now("Line %(line)d, “%(value)s”: %(reason)s") % {"line": entry.line, "value": value, "reason": reason}
 
 
 ENTRIES_FIELDS = ("sender_entries", "recipient_entries", "except_entries")
@@ -135,7 +90,7 @@ class MemberForm(forms.Form):
         initial="any",
         widget=forms.RadioSelect,
     )
-    sender_entries = EntriesField(
+    sender_entries = AddressesField(
         label=_("Senders"),
         required=False,
         help_text=_("user@example.com, user@, @example.com or @.example.com; any one is enough."),
@@ -151,10 +106,10 @@ class MemberForm(forms.Form):
         choices=RecipientJoin,
         initial="all",
     )
-    recipient_entries = EntriesField(
+    recipient_entries = AddressesField(
         label=_("Recipients"), required=False, help_text=_("Separated by comma or new line.")
     )
-    except_entries = EntriesField(
+    except_entries = AddressesField(
         label=_("Following Recipients are Not"),
         required=False,
         help_text=_("Empty: no exception. With several entries the exception holds when all of them are recipients."),
@@ -215,11 +170,11 @@ class MemberForm(forms.Form):
             unused=tuple(field for field in ENTRIES_FIELDS if not used[field] and read[field].count),
         )
 
-    def _entries_fields(self) -> list[EntriesField]:
+    def _entries_fields(self) -> list[AddressesField]:
         return [self._entries_field(name) for name in ENTRIES_FIELDS]
 
-    def _entries_field(self, name: str) -> EntriesField:
-        return cast(EntriesField, self.fields[name])
+    def _entries_field(self, name: str) -> AddressesField:
+        return cast(AddressesField, self.fields[name])
 
     @staticmethod
     def initial_of(member: Member) -> dict[str, Any]:
@@ -337,7 +292,7 @@ class RecipientsField(forms.CharField):
         if parsed.unread:
             raise forms.ValidationError(_now("Give at most %(most)d recipients.") % {"most": MOST_RECIPIENTS})
         if parsed.bad:
-            raise forms.ValidationError(_named(parsed.bad))
+            raise forms.ValidationError(in_sentences(parsed.bad))
         if not parsed.entries:
             raise forms.ValidationError(self.error_messages["required"])
         return parsed.entries
@@ -380,7 +335,7 @@ class AddressListForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"class": "long"}),
     )
-    entries = EntriesField(
+    entries = AddressesField(
         label=_("Entries"),
         error_messages={"required": _("Give at least one entry.")},
         help_text=_(
@@ -395,7 +350,7 @@ class AddressListForm(forms.Form):
 
     @property
     def dropped(self) -> int:
-        return cast(EntriesField, self.fields["entries"]).dropped
+        return cast(AddressesField, self.fields["entries"]).dropped
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -33,6 +32,7 @@ from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.entries import tell_dropped
 from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
@@ -129,17 +129,6 @@ def _edit(request: ConsoleRequest, shown: Configuration, policy: IncomingMailPol
         tell_unreached(request, before, also=uid)
         return redirect("policies:list")
     return _edit_page(request, policy, form, members, opened, lists, status=422)
-
-
-def tell_dropped(request: ConsoleRequest, dropped: int) -> None:
-    """Say that entries given twice were taken once."""
-    if dropped:
-        sentence = ngettext(
-            "%(n)d entry stood there twice and was dropped.",
-            "%(n)d entries stood there twice and were dropped.",
-            dropped,
-        )
-        messages.info(request, sentence % {"n": dropped})
 
 
 def _edit_page(

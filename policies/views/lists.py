@@ -19,11 +19,11 @@ from policies import sentences
 from policies.address_lists import names_in, renamed
 from policies.forms import AddressListForm
 from policies.models import AddressList, IncomingMailPolicy, PolicyMember
-from policies.views.editing import tell_dropped
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.entries import tell_dropped
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by

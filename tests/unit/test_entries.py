@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.entries import parse
 from policies.matching import check_entry
+from seg_console.tables.entries import parse
 
 
 def read(text: str) -> tuple[tuple[str, ...], list[tuple[int, str]], int]:

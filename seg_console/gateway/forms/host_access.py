@@ -6,12 +6,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from policies.forms import EntriesField
 from seg_console.config.checks import check_host
 from seg_console.config.problems import in_words
-from seg_console.gateway.document import check_banner_text, check_comment, check_group_name
+from seg_console.gateway.document import MOST_ENTRIES, check_banner_text, check_comment, check_group_name
 from seg_console.gateway.host_access import ALL, LONGEST_ENTRY, check_entry
 from seg_console.gateway.models import LONGEST_COMMENT, LONGEST_GROUP_NAME, LONGEST_RESPONSE, ClientTls, HostAction
+from seg_console.tables.entries import EntriesField
 
 LIMITS = ("max_connections_per_client", "max_messages_per_connection", "max_recipients", "max_recipients_per_hour")
 
@@ -19,7 +19,9 @@ LIMITS = ("max_connections_per_client", "max_messages_per_connection", "max_reci
 class SendersField(EntriesField):
     """Hosts, separated by comma or new line; cleans to a tuple of entries in their plain spelling."""
 
-    def _checked(self, text: str) -> str:
+    most = MOST_ENTRIES
+
+    def checked(self, text: str) -> str:
         return check_entry(text)
 
 

@@ -9,10 +9,10 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from policies.entries import parse
 from seg_console.config.problems import in_words
 from seg_console.mail.addresses import AddressError, check_address, check_domain
 from seg_console.mail.lines import printable, visible
+from seg_console.tables.entries import parse
 from seg_console.trace.engine import Question
 from seg_console.ui.choices import choice_field
 
