@@ -51,30 +51,6 @@ def with_trail(path: str, query: QueryDict, trail: Sequence[str]) -> str:
     return f"?{query.urlencode()}"
 
 
-class FindForm(forms.Form):
-    """One text by which a long table is searched, sent in the address of its page."""
-
-    find = forms.CharField(
-        max_length=LONGEST_TEXT,
-        required=False,
-        widget=forms.TextInput(attrs={"autocapitalize": "off", "spellcheck": "false"}),
-    )
-
-    def __init__(self, query: QueryDict, *, label: Any) -> None:
-        super().__init__(query if "find" in query else None, auto_id="%s")
-        self.fields["find"].label = label
-
-    @property
-    def searched(self) -> str:
-        """What to search for; "" for everything, also where what was given is refused."""
-        return str(self.cleaned_data["find"]) if self.is_valid() else ""
-
-    @property
-    def status(self) -> int:
-        """Of the page that is shown: 422 where the text was refused."""
-        return 422 if self.errors else 200
-
-
 class IPAddressField(forms.CharField):
     """An IPv4 or IPv6 address in its shortest spelling, or the empty string."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.forms import Form
@@ -45,13 +44,11 @@ from seg_console.delivery.models import (
 from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.privileges import Privilege
+from seg_console.tables.paging import page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.searches import FindForm
-
-ROWS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +73,24 @@ class ShownControl:
 def show(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it, the default row last on each page."""
     shown = pending.shown_to(request.user)
-    form = FindForm(request.GET, label=_("Destination begins with"))
-    searched, after = form.searched, request.GET.get("after", "")
-    found = DestinationControl.objects.filter(configuration=shown, domain__istartswith=searched, domain__gt=after)
-    page = list(found.exclude(domain=ALL).order_by("domain")[: ROWS_SHOWN + 1])
-    rows, default_row = page[:ROWS_SHOWN], _default_row(shown)
-    pending_uids = changed(shown, [*rows, *([default_row] if default_row else [])])
+    page = page_of(
+        request,
+        DestinationControl.objects.filter(configuration=shown).exclude(domain=ALL),
+        label=_("Destination begins with"),
+        lookup="domain__istartswith",
+        by="domain",
+    )
+    default_row = _default_row(shown)
+    pending_uids = changed(shown, [*page.rows, *([default_row] if default_row else [])])
     default, global_settings = default_control(default_row), _global_settings(shown)
     context = {
-        "rows": [_shown(row, default, is_pending=row.uid in pending_uids) for row in rows],
+        "rows": [_shown(row, default, is_pending=row.uid in pending_uids) for row in page.rows],
         "default": _shown_default(default_row, default, pending_uids),
         "certificate": global_settings.certificate,
         "is_pending": bool(changed(shown, [global_settings])),
-        "form": form,
-        "searched": searched,
-        "first_url": f"?{urlencode({'find': searched})}" if after else "",
-        "next_url": f"?{urlencode({'find': searched, 'after': rows[-1].domain})}" if len(page) > ROWS_SHOWN else "",
+        **page.context(),
     }
-    return render(request, "delivery/destination_controls.html", context, status=form.status)
+    return render(request, "delivery/destination_controls.html", context, status=page.form.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

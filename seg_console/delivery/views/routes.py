@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -26,13 +24,11 @@ from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_
 from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
 from seg_console.privileges import Privilege
+from seg_console.tables.paging import page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.searches import FindForm
-
-ROUTES_SHOWN = 100
 
 
 @require_safe
@@ -40,23 +36,22 @@ ROUTES_SHOWN = 100
 def route_list(request: ConsoleRequest) -> HttpResponse:
     """Sorted by domain and paged by it: there may be 40,000."""
     shown = pending.shown_to(request.user)
-    form = FindForm(request.GET, label=_("Receiving Domain begins with"))
-    searched, after = form.searched, request.GET.get("after", "")
     routes = SmtpRoute.objects.filter(configuration=shown)
-    found = routes.filter(domain__istartswith=searched, domain__gt=after).exclude(domain=ALL)
-    page = list(found.order_by("domain")[: ROUTES_SHOWN + 1])
+    page = page_of(
+        request,
+        routes.exclude(domain=ALL),
+        label=_("Receiving Domain begins with"),
+        lookup="domain__istartswith",
+        by="domain",
+    )
     others = routes.filter(domain=ALL).first()
-    rows = page[:ROUTES_SHOWN]
-    pending_uids = changed(shown, [*rows, *([others] if others else [])])
+    pending_uids = changed(shown, [*page.rows, *([others] if others else [])])
     context = {
-        "rows": [_shown(row, pending_uids) for row in rows],
+        "rows": [_shown(row, pending_uids) for row in page.rows],
         "others": _shown(others, pending_uids) if others else None,
-        "form": form,
-        "searched": searched,
-        "first_url": f"?{urlencode({'find': searched})}" if after else "",
-        "next_url": _next_url(searched, rows) if len(page) > ROUTES_SHOWN else "",
+        **page.context(),
     }
-    return render(request, "delivery/smtp_routes.html", context, status=form.status)
+    return render(request, "delivery/smtp_routes.html", context, status=page.form.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -177,7 +172,3 @@ def _words(checked: Route, old: SmtpRoute | None) -> str:
 
 def _is_full(request: ConsoleRequest) -> bool:
     return SmtpRoute.objects.filter(configuration=pending.shown_to(request.user)).count() >= MOST_ROUTES
-
-
-def _next_url(searched: str, rows: Sequence[SmtpRoute]) -> str:
-    return f"?{urlencode({'find': searched, 'after': rows[-1].domain})}"

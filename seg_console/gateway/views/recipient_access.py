@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.forms import Form
@@ -29,16 +28,14 @@ from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
 from seg_console.privileges import Privilege
 from seg_console.tables.ordering import OrderPage, order_page
+from seg_console.tables.paging import ROWS_SHOWN, page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.searches import FindForm
 
-ROWS_SHOWN = 100
 # A longer table is put in order by the numbers of single rows, or as a file.
 MOST_ORDERED = 1_000
-_LAST_POSITION = 2_147_483_647
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +62,15 @@ class Slot:
 @requires(Privilege.VIEW_CONFIGURATION)
 def access_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    form = FindForm(request.GET, label=_("Recipient Address contains"))
-    searched, after = form.searched, _after(request)
+    page = page_of(
+        request,
+        RecipientAccess.objects.filter(configuration=shown),
+        label=_("Recipient Address contains"),
+        lookup="recipient__icontains",
+        by="position",
+    )
     places = [slot.position for slot in _slots(shown)]
-    found = RecipientAccess.objects.filter(configuration=shown, recipient__icontains=searched)
-    if after is not None:
-        found = found.filter(position__gt=after)
-    page = list(found.order_by("position", "uid")[: ROWS_SHOWN + 1])
-    listed = page[:ROWS_SHOWN]
-    pending_uids = changed(shown, listed)
+    pending_uids = changed(shown, page.rows)
     context = {
         "rows": [
             AccessRow(
@@ -84,16 +81,13 @@ def access_list(request: ConsoleRequest) -> HttpResponse:
                 response=f"{row.response_code} {row.response_text}" if row.response_code else "",
                 is_pending=row.uid in pending_uids,
             )
-            for row in listed
+            for row in page.rows
         ],
-        "form": form,
-        "searched": searched,
         "is_long": len(places) > ROWS_SHOWN,
         "may_order": 1 < len(places) <= MOST_ORDERED,
-        "first_url": f"?{urlencode({'find': searched})}" if after is not None else "",
-        "next_url": f"?{urlencode({'find': searched, 'after': listed[-1].position})}" if len(page) > ROWS_SHOWN else "",
+        **page.context(),
     }
-    return render(request, "gateway/recipient_access.html", context, status=form.status)
+    return render(request, "gateway/recipient_access.html", context, status=page.form.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -214,15 +208,6 @@ def _arranged(
     for uid, other in making_room.items():
         other.position = positions[uid]
     return [row, *making_room.values()]
-
-
-def _after(request: ConsoleRequest) -> int | None:
-    """The position that the page begins behind; None for the first page, and for nonsense."""
-    try:
-        after = int(request.GET.get("after", ""))
-    except ValueError:
-        return None
-    return after if abs(after) <= _LAST_POSITION else None
 
 
 def _slots(configuration: Configuration) -> list[Slot]:
