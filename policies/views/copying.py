@@ -17,10 +17,11 @@ from policies.forms import PolicyForm
 from policies.models import IncomingMailPolicy
 from policies.services import services
 from policies.table import in_order, member_of
-from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
+from policies.views.shared import name_and_place, tell_unreached, uids_and_names, unreached
 from seg_console.config import pending
 from seg_console.config.views.submitting import submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.rows import find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -32,7 +33,7 @@ from seg_console.ui.requests import ConsoleRequest
 def copy(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A new policy with the users of another one and what it has of each service, before or after it or elsewhere."""
     shown = pending.shown_to(request.user)
-    original, all_policies = policy_or_404(shown, uid), in_order(shown)
+    original, all_policies = find(IncomingMailPolicy, shown, uid), in_order(shown)
     named = uids_and_names(all_policies)
     if request.method != "POST":
         behind = name_and_place(original, all_policies)["before"]

@@ -27,13 +27,14 @@ from policies.models import AddressList, IncomingMailPolicy
 from policies.reach import never_reached
 from policies.services import services
 from policies.table import Table, in_order, lists_of, member_of
-from policies.views.shared import name_and_place, policy_or_404, tell_unreached, uids_and_names, unreached
+from policies.views.shared import name_and_place, tell_unreached, uids_and_names, unreached
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.privileges import Privilege
 from seg_console.tables.entries import tell_dropped
 from seg_console.tables.ordering import OrderPage, order_page
+from seg_console.tables.rows import find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -55,7 +56,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @labelled_by(PolicyForm, row=MemberForm)
 def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    return _edit(request, shown, policy_or_404(shown, uid))
+    return _edit(request, shown, find(IncomingMailPolicy, shown, uid))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,8 +20,10 @@ from policies.forms import AddressListForm
 from policies.models import AddressList, IncomingMailPolicy, PolicyMember
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.uses import Use
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import InUse, delete_page
 from seg_console.tables.entries import tell_dropped
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
@@ -32,14 +33,14 @@ from seg_console.ui.requests import ConsoleRequest
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """One list of the page. `used_by`: names of the policies whose members name it, in table order."""
+    """One list of the page. `used_by`: the policies whose members name it, in table order."""
 
     uid: UUID
     name: str
     description: str
     count: int
     beginning: str
-    used_by: tuple[tuple[UUID, str], ...]
+    used_by: Sequence[Use]
     is_pending: bool
 
 
@@ -56,7 +57,7 @@ def address_lists(request: ConsoleRequest) -> HttpResponse:
             description=row.description,
             count=len(row.entries),
             beginning=sentences.one_of(row.entries),
-            used_by=tuple(used.get(row.name.casefold(), ())),
+            used_by=used.get(row.name.casefold(), ()),
             is_pending=row.uid in pending_uids,
         )
         for row in lists
@@ -82,25 +83,26 @@ def edit_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete_list(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    """A list in use is not deleted: the page says where it is used."""
     shown = pending.shown_to(request.user)
     row = find(AddressList, shown, uid)
-    used_by = _used_by(shown).get(row.name.casefold(), ())
-    if used_by:
-        context = {"name": row.name, "used_by": used_by}
-        return render(request, "policies/list_in_use.html", context, status=409 if request.method == "POST" else 200)
-    if request.method == "POST":
-        success = _("Address list “%(name)s” was deleted.") % {"name": row.name}
-        if submitted(request, Form(request.POST), remove=[row], success=success):
-            return redirect("address-lists:list")
-    context = {
-        "title": _("Delete Address List"),
-        "question": _("Delete address list “%(name)s”?") % {"name": row.name},
-        "notes": [_("No policy uses it.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("address-lists:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    name = {"name": row.name}
+    words = _(
+        "Address list “%(name)s” is in use and cannot be deleted. Take it out of the users of these policies first:"
+    )
+    return delete_page(
+        request,
+        row,
+        title=_("Delete Address List"),
+        question=_("Delete address list “%(name)s”?") % name,
+        note=_("No policy uses it."),
+        success=_("Address list “%(name)s” was deleted.") % name,
+        list_view="address-lists:list",
+        in_use=InUse(
+            words=words % name,
+            back=_("Back to Address Lists"),
+            used_by=_used_by(shown).get(row.name.casefold(), ()),
+        ),
+    )
 
 
 def _edit(request: ConsoleRequest, shown: Configuration, row: AddressList | None) -> HttpResponse:
@@ -156,16 +158,16 @@ def _renaming(configuration: Configuration, old: str, new: str) -> list[PolicyMe
     return found
 
 
-def _used_by(configuration: Configuration) -> dict[str, list[tuple[UUID, str]]]:
-    """By case-folded name of a list: uid and name of each policy whose users name it, in table order. Two queries."""
+def _used_by(configuration: Configuration) -> dict[str, list[Use]]:
+    """By case-folded name of a list: each policy whose users name it, in table order. Two queries."""
     named: defaultdict[UUID, set[str]] = defaultdict(set)
     for member in PolicyMember.objects.filter(configuration=configuration):
         named[member.policy_uid] |= _names_in(member)
-    used: defaultdict[str, list[tuple[UUID, str]]] = defaultdict(list)
+    used: defaultdict[str, list[Use]] = defaultdict(list)
     policies = IncomingMailPolicy.objects.filter(configuration=configuration).order_by("position", "uid")
     for uid, name in policies.values_list("uid", "name"):
         for of_list in named[uid]:
-            used[of_list].append((uid, name))
+            used[of_list].append(Use(name, reverse("policies:edit", args=[uid])))
     return dict(used)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404
 
 from policies import sentences
 from policies.models import IncomingMailPolicy
@@ -15,13 +14,6 @@ from policies.table import Table, lists_of
 from seg_console.config import pending
 from seg_console.config.models import Configuration
 from seg_console.ui.requests import ConsoleRequest
-
-
-def policy_or_404(configuration: Configuration, uid: UUID) -> IncomingMailPolicy:
-    found = IncomingMailPolicy.objects.filter(configuration=configuration, uid=uid).first()
-    if found is None:
-        raise Http404
-    return found
 
 
 def uids_and_names(policies: Sequence[IncomingMailPolicy]) -> list[tuple[str, str]]:

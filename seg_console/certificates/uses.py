@@ -20,6 +20,7 @@ from seg_console.config import registry
 from seg_console.config.models import Configuration, ConfigurationObject
 from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ObjectSection, Plain
+from seg_console.config.uses import Use
 from seg_console.mail.lines import visible
 
 if TYPE_CHECKING:
@@ -36,14 +37,6 @@ class NamedBy:
     view: str
     place: int
     or_own: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What shows a certificate: its name for people, and the page where the certificate is chosen."""
-
-    label: str
-    url: str
 
 
 _named_by: list[NamedBy] = []

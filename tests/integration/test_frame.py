@@ -55,7 +55,7 @@ QUERIES = {
     "address-lists:list": 9,
     "mail-policy-settings:view": 8,
     "listeners:show": 6,
-    "certificates:list": 10,
+    "certificates:list": 9,
     "host-access:list": 7,
     "recipient-access:list": 8,
     "services:overview": 12,

@@ -59,7 +59,7 @@ def test_a_list_is_added_from_a_paste(user: User, client: Client) -> None:
     assert lists(user) == {"Partners": ["@.partner.example"], "VIP": ["boss@", "@board.corp.example"]}
     rows = {row.name: row for row in response.context["rows"]}
     assert (rows["VIP"].is_pending, rows["Partners"].is_pending) == (True, False)
-    assert [name for _uid, name in rows["Partners"].used_by] == ["P"]
+    assert [use.label for use in rows["Partners"].used_by] == ["P"]
     assert rows["VIP"].used_by == ()
 
 

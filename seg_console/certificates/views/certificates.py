@@ -6,10 +6,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,11 +19,14 @@ from seg_console.certificates.forms import CertificateForm, ReplaceCertificateFo
 from seg_console.certificates.models import Certificate
 from seg_console.certificates.own import own_chain, own_name
 from seg_console.certificates.pem import Described, described, missing_issuer
-from seg_console.certificates.uses import Use, uses_in
+from seg_console.certificates.uses import uses_in
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.uses import Use
 from seg_console.config.views.submitting import submitted
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import InUse, delete_page
+from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
@@ -49,8 +50,8 @@ class CertificateRow:
 @requires(Privilege.VIEW_CONFIGURATION)
 def certificate_list(request: ConsoleRequest) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    began = shown.based_on if shown.number is None else None
-    committed = {row.uid: _said(row) for row in _certificates(began)} if began else None
+    certificates = _certificates(shown)
+    pending_uids = changed(shown, certificates)
     uses, now = uses_in(shown), timezone.now()
     rows = [
         _row(
@@ -59,9 +60,9 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
             now,
             uid=row.uid,
             used_by=uses.get(row.name.casefold(), ()),
-            is_pending=committed is not None and committed.get(row.uid) != _said(row),
+            is_pending=row.uid in pending_uids,
         )
-        for row in _certificates(shown)
+        for row in certificates
     ]
     own = own_chain()
     rows.append(_row(own_name(), described(own)[0] if own else None, now, used_by=uses.get("", ())))
@@ -72,7 +73,7 @@ def certificate_list(request: ConsoleRequest) -> HttpResponse:
 @requires(Privilege.VIEW_CONFIGURATION)
 def show(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     shown = pending.shown_to(request.user)
-    row = _find(shown, uid)
+    row = find(Certificate, shown, uid)
     return _detail(request, row.name, row.certificate, used_by=uses_in(shown).get(row.name.casefold(), ()), uid=uid)
 
 
@@ -105,7 +106,7 @@ def add(request: ConsoleRequest) -> HttpResponse:
 @labelled_by(ReplaceCertificateForm)
 def replace(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     """A renewed certificate under the same name, so that whatever uses it goes on with the new one."""
-    old = _find(pending.shown_to(request.user), uid)
+    old = find(Certificate, pending.shown_to(request.user), uid)
     form = ReplaceCertificateForm(*_given(request), now=timezone.now())
     if form.is_bound and form.is_valid():
         row = Certificate(uid=uid, name=old.name, **form.cleaned_data)
@@ -118,26 +119,24 @@ def replace(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    """A certificate in use is not deleted: the page says where it is used."""
     shown = pending.shown_to(request.user)
-    row = _find(shown, uid)
-    used_by = uses_in(shown).get(row.name.casefold())
-    if used_by:
-        context: dict[str, Any] = {"name": row.name, "used_by": used_by}
-        status = 409 if request.method == "POST" else 200
-        return render(request, "certificates/in_use.html", context, status=status)
-    if request.method == "POST":
-        success = _("Certificate “%(name)s” was deleted.") % {"name": row.name}
-        if submitted(request, Form(request.POST), remove=[row], success=success):
-            return redirect("certificates:list")
-    context = {
-        "title": _("Delete Certificate"),
-        "question": _("Delete certificate “%(name)s” and its private key?") % {"name": row.name},
-        "notes": [_("Nothing uses it. Older configurations in the history keep it.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("certificates:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    row = find(Certificate, shown, uid)
+    name = {"name": row.name}
+    words = _("Certificate “%(name)s” is in use and cannot be deleted. Choose another one first where it is used:")
+    return delete_page(
+        request,
+        row,
+        title=_("Delete Certificate"),
+        question=_("Delete certificate “%(name)s” and its private key?") % name,
+        note=_("Nothing uses it. Older configurations in the history keep it."),
+        success=_("Certificate “%(name)s” was deleted.") % name,
+        list_view="certificates:list",
+        in_use=InUse(
+            words=words % name,
+            back=_("Back to Certificates"),
+            used_by=uses_in(shown).get(row.name.casefold(), ()),
+        ),
+    )
 
 
 def _row(
@@ -171,16 +170,5 @@ def _detail(
     return render(request, "certificates/certificate.html", context)
 
 
-def _said(row: Certificate) -> Sequence[str]:
-    return row.name, row.certificate, row.private_key
-
-
 def _certificates(configuration: Configuration) -> list[Certificate]:
     return sorted(Certificate.objects.filter(configuration=configuration), key=lambda row: row.name.casefold())
-
-
-def _find(configuration: Configuration, uid: UUID) -> Certificate:
-    found = Certificate.objects.filter(configuration=configuration, uid=uid).first()
-    if found is None:
-        raise Http404
-    return found

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Lower
-from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from seg_console.config import pending
 from seg_console.config.models import Configuration
+from seg_console.config.uses import Use
 from seg_console.config.views.submitting import editing, submitted
 from seg_console.delivery.document import BOUNCE_PROFILE, NamedBounces
 from seg_console.delivery.forms.bounces import BounceForm
@@ -31,6 +31,7 @@ from seg_console.delivery.models import (
     NamedBounceProfile,
 )
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import InUse, delete_page
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
@@ -47,7 +48,7 @@ class ShownProfile:
 
     row: BounceRules
     name: str
-    used_by: Sequence[DestinationControl]
+    used_by: Sequence[Use]
     used_by_more: bool
     is_pending: bool
 
@@ -107,28 +108,27 @@ def edit_default(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
-    """One that destinations name stays, and the page says which."""
     shown = pending.shown_to(request.user)
     row = find(NamedBounceProfile, shown, uid)
-    users = _users(shown, row.name)
-    if users:
-        context = {
-            "name": row.name,
-            "used_by": users[:USERS_SHOWN],
-            "used_by_more": len(users) > USERS_SHOWN,
-        }
-        return render(request, "delivery/profile_in_use.html", context, status=409)
-    success = _("The bounce profile “%(name)s” was deleted.") % {"name": row.name}
-    if request.method == "POST" and submitted(request, Form(request.POST), remove=[row], success=success):
-        return redirect("bounce-profiles:list")
-    context = {
-        "title": _("Delete Bounce Profile"),
-        "question": _("Delete the bounce profile “%(name)s”?") % {"name": row.name},
-        "notes": [_("No destination uses it.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("bounce-profiles:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    name, users = {"name": row.name}, _users(shown, row.name)
+    words = _(
+        "Bounce profile “%(name)s” is in use and cannot be deleted. Give these destinations another profile first:"
+    )
+    return delete_page(
+        request,
+        row,
+        title=_("Delete Bounce Profile"),
+        question=_("Delete the bounce profile “%(name)s”?") % name,
+        note=_("No destination uses it."),
+        success=_("The bounce profile “%(name)s” was deleted.") % name,
+        list_view="bounce-profiles:list",
+        in_use=InUse(
+            words=words % name,
+            back=_("Back to Bounce Profiles"),
+            used_by=_uses(users),
+            more=len(users) > USERS_SHOWN,
+        ),
+    )
 
 
 def _answer(request: ConsoleRequest, form: BounceForm, row: NamedBounceProfile | None) -> HttpResponse:
@@ -169,6 +169,11 @@ def _naming(shown: Configuration, name: str) -> Sequence[DestinationControl]:
     return found.order_by("domain")  # type: ignore[return-value]  # a queryset is a sequence of its rows
 
 
+def _uses(users: Sequence[DestinationControl]) -> list[Use]:
+    edit = "destination-controls:edit"
+    return [Use(row.display_name(), reverse(edit, args=[row.uid])) for row in users[:USERS_SHOWN]]
+
+
 def _users(shown: Configuration, name: str) -> list[DestinationControl]:
     return list(_naming(shown, name)[: USERS_SHOWN + 1])
 
@@ -191,7 +196,7 @@ def _shown(
     return ShownProfile(
         row=row,
         name=name,
-        used_by=used_by[:USERS_SHOWN],
+        used_by=_uses(used_by),
         used_by_more=len(used_by) > USERS_SHOWN,
         is_pending=row.uid in pending_uids,
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -44,6 +43,7 @@ from seg_console.delivery.models import (
 from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import delete_page
 from seg_console.tables.paging import page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
@@ -152,17 +152,15 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     row = find(DestinationControl, pending.shown_to(request.user), uid)
     if row.domain == ALL:
         raise Http404
-    success = _("The destination “%(name)s” was deleted.") % {"name": row.domain}
-    if request.method == "POST" and submitted(request, Form(request.POST), remove=[row], success=success):
-        return redirect("destination-controls:list")
-    context = {
-        "title": _("Delete Destination"),
-        "question": _("Delete “%(name)s” from Destination Controls?") % {"name": row.domain},
-        "notes": [_("Its mail follows a wider row or the default one when you commit.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("destination-controls:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    return delete_page(
+        request,
+        row,
+        title=_("Delete Destination"),
+        question=_("Delete “%(name)s” from Destination Controls?") % {"name": row.domain},
+        note=_("Its mail follows a wider row or the default one when you commit."),
+        success=_("The destination “%(name)s” was deleted.") % {"name": row.domain},
+        list_view="destination-controls:list",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

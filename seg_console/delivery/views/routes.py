@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,6 +23,7 @@ from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_
 from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import delete_page
 from seg_console.tables.paging import page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
@@ -72,17 +72,16 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     route = find(SmtpRoute, pending.shown_to(request.user), uid)
-    success = _("The route for “%(name)s” was deleted.") % {"name": route.display_name()}
-    if request.method == "POST" and submitted(request, Form(request.POST), remove=[route], success=success):
-        return redirect("smtp-routes:list")
-    context = {
-        "title": _("Delete SMTP Route"),
-        "question": _("Delete the route for “%(name)s”?") % {"name": route.display_name()},
-        "notes": [_("Its mail goes by a wider route or by DNS when you commit.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("smtp-routes:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    name = {"name": route.display_name()}
+    return delete_page(
+        request,
+        route,
+        title=_("Delete SMTP Route"),
+        question=_("Delete the route for “%(name)s”?") % name,
+        note=_("Its mail goes by a wider route or by DNS when you commit."),
+        success=_("The route for “%(name)s” was deleted.") % name,
+        list_view="smtp-routes:list",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -27,6 +26,7 @@ from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.models import ALL_UID, ClientTls, HostAction, SenderGroup, last_row
 from seg_console.gateway.views import table_files
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import delete_page
 from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires
@@ -113,17 +113,15 @@ def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     if uid == ALL_UID:
         raise Http404
     group = find(SenderGroup, pending.shown_to(request.user), uid)
-    success = _("Sender group “%(name)s” was deleted.") % {"name": group.name}
-    if request.method == "POST" and submitted(request, Form(request.POST), remove=[group], success=success):
-        return redirect("host-access:list")
-    context = {
-        "title": _("Delete Sender Group"),
-        "question": _("Delete sender group “%(name)s”?") % {"name": group.name},
-        "notes": [_("Its hosts fall to the next group that matches, or to the row ALL, when you commit.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("host-access:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    return delete_page(
+        request,
+        group,
+        title=_("Delete Sender Group"),
+        question=_("Delete sender group “%(name)s”?") % {"name": group.name},
+        note=_("Its hosts fall to the next group that matches, or to the row ALL, when you commit."),
+        success=_("Sender group “%(name)s” was deleted.") % {"name": group.name},
+        list_view="host-access:list",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -27,6 +26,7 @@ from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
 from seg_console.privileges import Privilege
+from seg_console.tables.deleting import delete_page
 from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.tables.paging import ROWS_SHOWN, page_of
 from seg_console.tables.rows import changed, find
@@ -109,17 +109,15 @@ def edit(request: ConsoleRequest, uid: UUID) -> HttpResponse:
 @requires(Privilege.CHANGE_CONFIGURATION)
 def delete(request: ConsoleRequest, uid: UUID) -> HttpResponse:
     row = find(RecipientAccess, pending.shown_to(request.user), uid)
-    success = _("Recipient “%(name)s” was deleted.") % {"name": row.recipient}
-    if request.method == "POST" and submitted(request, Form(request.POST), remove=[row], success=success):
-        return redirect("recipient-access:list")
-    context = {
-        "title": _("Delete Recipient"),
-        "question": _("Delete “%(name)s” from the Recipient Access Table?") % {"name": row.recipient},
-        "notes": [_("Mail for it is refused when you commit, unless another row accepts it.")],
-        "action": _("Delete"),
-        "cancel_url": reverse("recipient-access:list"),
-    }
-    return render(request, "includes/confirm.html", context)
+    return delete_page(
+        request,
+        row,
+        title=_("Delete Recipient"),
+        question=_("Delete “%(name)s” from the Recipient Access Table?") % {"name": row.recipient},
+        note=_("Mail for it is refused when you commit, unless another row accepts it."),
+        success=_("Recipient “%(name)s” was deleted.") % {"name": row.recipient},
+        list_view="recipient-access:list",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
