@@ -55,7 +55,7 @@ class Page(Generic[Row]):
     next_url: str
 
     def context(self) -> dict[str, Any]:
-        """For `includes/find.html` and `includes/table_pages.html`."""
+        """For `tables/find.html` and `includes/table_pages.html`."""
         return {
             "form": self.form,
             "searched": self.form.searched,

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.table_text import Reading
-from seg_console.config.views.tables import TableFile
 from seg_console.delivery.document import DESTINATION_CONTROLS, Control
+from seg_console.tables.files import TableFile
 from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
 
 COLUMNS = tuple(Control.model_fields)

@@ -18,7 +18,6 @@ from seg_console.config import pending
 from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
 from seg_console.config.views.submitting import editing, submitted
-from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.document import DESTINATION_CONTROL_SETTINGS
 from seg_console.delivery.document import Control as ControlShape
 from seg_console.delivery.forms.controls import (
@@ -44,6 +43,7 @@ from seg_console.delivery.running import Control, default_control
 from seg_console.delivery.views import control_files
 from seg_console.privileges import Privilege
 from seg_console.tables.deleting import delete_page
+from seg_console.tables.files import export_file, import_file
 from seg_console.tables.paging import page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.config.table_text import Reading, stated_lines
-from seg_console.config.views.tables import TableFile
 from seg_console.delivery.document import DISCARD, SMTP_ROUTES, USE_DNS
 from seg_console.mail.lines import visible
+from seg_console.tables.files import TableFile
 
 STANDARD_PORT = 25
 _HOST = re.compile(r"(/dev/null|\[[^\]\s]*\]|[^\s,:/\[\]]+)(?::(\d{1,9}))?(?:/(\d{1,9}))?", re.ASCII)

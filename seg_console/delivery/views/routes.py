@@ -17,13 +17,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from seg_console.config import pending, replacing
 from seg_console.config.forms import TextFileForm
 from seg_console.config.views.submitting import editing, submitted, tell_submitted
-from seg_console.config.views.tables import export_file, import_file
 from seg_console.delivery.document import MOST_ROUTES, SMTP_ROUTES, Route
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm, checked_route, host_forms
 from seg_console.delivery.models import ALL, SmtpRoute
 from seg_console.delivery.views import route_files
 from seg_console.privileges import Privilege
 from seg_console.tables.deleting import delete_page
+from seg_console.tables.files import export_file, import_file
 from seg_console.tables.paging import page_of
 from seg_console.tables.rows import changed, find
 from seg_console.ui.access import requires

@@ -21,12 +21,12 @@ from seg_console.config.forms import TextFileForm
 from seg_console.config.models import Configuration
 from seg_console.config.order import inserted
 from seg_console.config.views.submitting import editing, submitted
-from seg_console.config.views.tables import export_file, import_file
 from seg_console.gateway.forms import RecipientAccessForm
 from seg_console.gateway.models import RecipientAccess
 from seg_console.gateway.views import table_files
 from seg_console.privileges import Privilege
 from seg_console.tables.deleting import delete_page
+from seg_console.tables.files import export_file, import_file
 from seg_console.tables.ordering import OrderPage, order_page
 from seg_console.tables.paging import ROWS_SHOWN, page_of
 from seg_console.tables.rows import changed, find

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.config.views.tables import TableFile
 from seg_console.gateway.document import HOST_ACCESS, RECIPIENT_ACCESS
 from seg_console.gateway.tables_text import (
     read_host_access,
@@ -12,6 +11,7 @@ from seg_console.gateway.tables_text import (
     write_host_access,
     write_recipient_access,
 )
+from seg_console.tables.files import TableFile
 
 HOST_ACCESS_FILE = TableFile(
     section=HOST_ACCESS,

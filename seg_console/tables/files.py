@@ -144,7 +144,7 @@ def _page(request: ConsoleRequest, table: TableFile, form: TextFileForm, faults:
         "faults_left_out": max(len(faults) - MOST_SHOWN, 0),
         "cancel_url": reverse(table.list_view),
     }
-    return render(request, "config/import.html", context, status=422 if faults or form.errors else 200)
+    return render(request, "tables/import.html", context, status=422 if faults or form.errors else 200)
 
 
 def _look(
@@ -167,7 +167,7 @@ def _look(
         "seen": shown.version,
         "cancel_url": reverse(table.list_view),
     }
-    return render(request, "config/import_preview.html", context, status=409 if is_again else 200)
+    return render(request, "tables/import_preview.html", context, status=409 if is_again else 200)
 
 
 def _parts(preview: Preview) -> list[Part]:
