@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
-from tests.browser import chromium, sign_in, watched_page
-from tests.pages import configured, person
-from tests.programs import require_program
+from tests.support.browser import chromium, sign_in, watched_page
+from tests.support.pages import configured, person
+from tests.support.programs import require_program
 
 
 @pytest.fixture(scope="module")

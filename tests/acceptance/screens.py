@@ -18,9 +18,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
-from tests import failing_urls, sample_system, walk
-from tests.browser import BROWSER_MARKS, carry_session, watched_page
-from tests.pages import person
+from tests.support import failing_urls, sample_system, walk
+from tests.support.browser import BROWSER_MARKS, carry_session, watched_page
+from tests.support.pages import person
 
 FOLDER = Path(__file__).resolve().parents[2] / "screens"
 ONLY = os.environ.get("ONLY", "")
@@ -48,7 +48,7 @@ LOOKS = {
 
 @pytest.mark.parametrize("folder", LOOKS)
 def test_pictures(folder: str, browser: Browser, live_server: LiveServer, settings: Settings) -> None:
-    settings.ROOT_URLCONF = "tests.failing_urls"
+    settings.ROOT_URLCONF = "tests.support.failing_urls"
     admin = sample_system.fill()[Role.ADMINISTRATOR]
     new = person(name="newcomer")
     look = LOOKS[folder]

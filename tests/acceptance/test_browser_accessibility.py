@@ -15,8 +15,8 @@ from pytest_django.live_server_helper import LiveServer
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.ui.navigation import pages_for
-from tests import failing_urls, sample_system, walk
-from tests.browser import BROWSER_MARKS, carry_session, watched_page
+from tests.support import failing_urls, sample_system, walk
+from tests.support.browser import BROWSER_MARKS, carry_session, watched_page
 
 pytestmark = [*BROWSER_MARKS, pytest.mark.timeout(900)]
 AXE = Axe()
@@ -82,7 +82,7 @@ def administrator() -> User:
 def test_axe_finds_nothing_on_error_pages(
     browser: Browser, live_server: LiveServer, administrator: User, settings: Settings
 ) -> None:
-    settings.ROOT_URLCONF = "tests.failing_urls"
+    settings.ROOT_URLCONF = "tests.support.failing_urls"
     found: list[str] = []
     with watched_page(browser, live_server) as page:
         page.goto("/failing/500/")

@@ -10,9 +10,9 @@ from seg_console.accounts.models import User
 from seg_console.config import document, pending
 from tdc.document import CONNECTOR
 from tdc.models import ConnectorSettings, PolicyChoice
-from tests.browser import BROWSER_MARKS, sign_in, watched_page
-from tests.pages import person
-from tests.smtp_remote import authority
+from tests.support.browser import BROWSER_MARKS, sign_in, watched_page
+from tests.support.pages import person
+from tests.support.smtp_remote import authority
 
 POLICIES = "/mail-policies/incoming/"
 HISTORY = "/system-administration/configuration-history/"

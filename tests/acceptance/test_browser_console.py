@@ -14,9 +14,9 @@ from seg_console.accounts.roles import Role
 from seg_console.config import document, pending
 from seg_console.delivery.models import HostStatus
 from seg_console.ui import errors
-from tests import sample_system, walk
-from tests.browser import BROWSER_MARKS, carry_session, sign_in, watched_page
-from tests.pages import PASSPHRASE
+from tests.support import sample_system, walk
+from tests.support.browser import BROWSER_MARKS, carry_session, sign_in, watched_page
+from tests.support.pages import PASSPHRASE
 
 WIDTHS = (1280, 1920)
 pytestmark = BROWSER_MARKS

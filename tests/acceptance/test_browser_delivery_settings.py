@@ -14,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
-from tests.browser import BROWSER_MARKS, carry_session, watched_page
+from tests.support.browser import BROWSER_MARKS, carry_session, watched_page
 
 pytestmark = BROWSER_MARKS
 LANGUAGES = [("en-GB", "en"), ("zh-CN", "zh-hans")]

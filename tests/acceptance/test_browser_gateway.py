@@ -15,9 +15,9 @@ from django.utils import translation
 from django.utils.translation import gettext
 from playwright.sync_api import Browser, Page, expect
 
-from tests.configurations import policy
-from tests.running_system import System, started, wait_until
-from tests.smtp_remote import Remote, authority, smtp_remote
+from tests.support.configurations import policy
+from tests.support.running_system import System, started, wait_until
+from tests.support.smtp_remote import Remote, authority, smtp_remote
 
 pytestmark = pytest.mark.timeout(300)
 PASSPHRASE = "correct horse battery 9"

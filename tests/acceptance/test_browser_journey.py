@@ -10,8 +10,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
-from tests.browser import BROWSER_MARKS, watched_page
-from tests.pages import PASSPHRASE
+from tests.support.browser import BROWSER_MARKS, watched_page
+from tests.support.pages import PASSPHRASE
 
 pytestmark = BROWSER_MARKS
 # More presses of one key than any page here needs.

@@ -14,9 +14,9 @@ from pytest_django.live_server_helper import LiveServer
 from policies.models import IncomingMailPolicy
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
-from tests.browser import BROWSER_MARKS, carry_session, watched_page
-from tests.configurations import policy
-from tests.pages import configured
+from tests.support.browser import BROWSER_MARKS, carry_session, watched_page
+from tests.support.configurations import policy
+from tests.support.pages import configured
 
 pytestmark = BROWSER_MARKS
 TABLE = "/mail-policies/incoming/"

@@ -16,11 +16,11 @@ from seg_console.config import document, pending
 from seg_console.gateway import whereabouts
 from seg_console.gateway.place import Orders, Place
 from seg_console.launch import smtp_answers
-from tests.browser import BROWSER_MARKS, carry_session, watched_page
-from tests.certificates import made
-from tests.listening import following
-from tests.pages import configured
-from tests.running_system import free_port_block, wait_until
+from tests.support.browser import BROWSER_MARKS, carry_session, watched_page
+from tests.support.certificates import made
+from tests.support.listening import following
+from tests.support.pages import configured
+from tests.support.running_system import free_port_block, wait_until
 
 HOSTS = "/mail-policies/host-access/"
 

@@ -14,8 +14,8 @@ from pytest_django.live_server_helper import LiveServer
 from policies.models import IncomingMailPolicy
 from seg_console.accounts.models import ConsoleSession, User
 from seg_console.config import pending
-from tests.browser import BROWSER_MARKS, sign_in, watched_page
-from tests.pages import PASSPHRASE, configured, person
+from tests.support.browser import BROWSER_MARKS, sign_in, watched_page
+from tests.support.pages import PASSPHRASE, configured, person
 
 pytestmark = BROWSER_MARKS
 

@@ -12,11 +12,11 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from seg_console.config import running
-from tests.browser import BROWSER_MARKS, carry_session, watched_page
-from tests.deliveries import INTAKE, configure, route
 from tests.integration.test_worker import celery
-from tests.pages import person
-from tests.smtp_remote import authority, smtp_remote
+from tests.support.browser import BROWSER_MARKS, carry_session, watched_page
+from tests.support.deliveries import INTAKE, configure, route
+from tests.support.pages import person
+from tests.support.smtp_remote import authority, smtp_remote
 
 pytestmark = BROWSER_MARKS
 LANGUAGES = [("en-GB", "en"), ("zh-CN", "zh-hans")]

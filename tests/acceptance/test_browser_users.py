@@ -8,8 +8,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
-from tests.browser import BROWSER_MARKS, sign_in, watched_page
-from tests.pages import PASSPHRASE, person
+from tests.support.browser import BROWSER_MARKS, sign_in, watched_page
+from tests.support.pages import PASSPHRASE, person
 
 pytestmark = BROWSER_MARKS
 USERS = "/system-administration/users/"

@@ -12,7 +12,7 @@ import pytest
 from seg_console.lab.places import INTAKE, MAILBOX, folder
 from seg_console.lab.samples import SIGNED_MESSAGE, SIGNER_RECORD
 from seg_console.lab.store import content_of, entries
-from tests.running_system import System, started
+from tests.support.running_system import System, started
 
 pytestmark = pytest.mark.timeout(300)
 PASSPHRASE = re.compile(r"user admin, passphrase (\S+)\)")

@@ -17,8 +17,8 @@ import pytest
 from seg_console.bench import postfix
 from seg_console.bench.postfix import Postfix
 from seg_console.lab.authority import LabCertificate, lab_certificate
-from tests.programs import require_program
-from tests.running_system import System, free_port_block, started, wait_until
+from tests.support.programs import require_program
+from tests.support.running_system import System, free_port_block, started, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -14,10 +14,10 @@ from django.conf import settings
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
 from seg_console.mail.models import Message, Recipient
-from tests.deliveries import INTAKE, accept, configure, drain, log_texts, make_due, route
-from tests.peers import PEERS, RECIPIENTS, Peer, smtp_server_peer
-from tests.running_system import wait_until
-from tests.smtp_remote import Taken, authority, smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, drain, log_texts, make_due, route
+from tests.support.peers import PEERS, RECIPIENTS, Peer, smtp_server_peer
+from tests.support.running_system import wait_until
+from tests.support.smtp_remote import Taken, authority, smtp_remote
 
 pytestmark = [
     pytest.mark.timeout(300),

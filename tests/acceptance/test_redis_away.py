@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from email import message_from_bytes
 from pathlib import Path
 
-from tests.deliveries import INTAKE, route
-from tests.own_redis import Trouble, own_redis
-from tests.running_system import System, started, wait_until
-from tests.smtp_remote import Remote, authority, smtp_remote
+from tests.support.deliveries import INTAKE, route
+from tests.support.own_redis import Trouble, own_redis
+from tests.support.running_system import System, started, wait_until
+from tests.support.smtp_remote import Remote, authority, smtp_remote
 
 
 def test_mail_goes_on_while_redis_hangs_and_the_workers_take_over_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from seg_console.certificates.own import tls_context
 from seg_console.guard import GRACE_S
 from seg_console.launch import smtp_answers
-from tests.running_system import System, free_port_block, started, wait_until
+from tests.support.running_system import System, free_port_block, started, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from seg_console.gateway.arrival import Abandoned, Arrival, Peer
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage
 from seg_console.mail.models import Body, Message, Recipient, TrackingEvent
-from tests import running_configuration as configuration
-from tests.running_configuration import INTAKE, SECOND_INTAKE
+from tests.support import running_configuration as configuration
+from tests.support.running_configuration import INTAKE, SECOND_INTAKE
 
 NOW = datetime(2026, 11, 23, 16, 40, 12, tzinfo=UTC)
 PEER = Peer(

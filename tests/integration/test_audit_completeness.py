@@ -15,9 +15,9 @@ from seg_console.accounts.models import User
 from seg_console.audit.models import Act, Entry
 from seg_console.config import pending
 from seg_console.delivery.models import SmtpRoute
-from tests.configurations import full
-from tests.pages import configured, person, policy_uid, signed_in
-from tests.walk import views
+from tests.support.configurations import full
+from tests.support.pages import configured, person, policy_uid, signed_in
+from tests.support.walk import views
 
 pytestmark = [
     pytest.mark.django_db,

@@ -19,7 +19,7 @@ from seg_console.config import pending, running
 from seg_console.config.models import Configuration
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.delivery.models import SmtpRoute
-from tests.configurations import FULL, full
+from tests.support.configurations import FULL, full
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from seg_console.certificates.models import Certificate
-from tests.certificates import in_document, made
-from tests.pages import configured
+from tests.support.certificates import in_document, made
+from tests.support.pages import configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,9 +10,9 @@ import pytest
 
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
-from tests.certificates import Made, der, in_document, made
-from tests.deliveries import INTAKE, accept, configure, drain, make_due, route
-from tests.smtp_remote import Remote, authority, smtp_remote
+from tests.support.certificates import Made, der, in_document, made
+from tests.support.deliveries import INTAKE, accept, configure, drain, make_due, route
+from tests.support.smtp_remote import Remote, authority, smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 

@@ -15,7 +15,7 @@ from seg_console.accounts.models import User
 from seg_console.audit.source import machine_user
 from seg_console.config import document, pending
 from seg_console.config.models import Configuration
-from tests.configurations import FULL, full
+from tests.support.configurations import FULL, full
 
 pytestmark = pytest.mark.django_db
 

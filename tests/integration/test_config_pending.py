@@ -18,7 +18,7 @@ from seg_console.config.models import CommittedSection, CommittedSetIsFrozen, Co
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.delivery.models import BounceProfile, DestinationControl, SmtpRoute
 from tdc.models import ConnectorSettings, PolicyChoice
-from tests.configurations import FULL, full, policy, route
+from tests.support.configurations import FULL, full, policy, route
 
 pytestmark = pytest.mark.django_db
 

@@ -26,7 +26,7 @@ from seg_console.delivery.tls import TlsMode
 from seg_console.gateway.protocol import Access
 from seg_console.gateway.running import listener, recipient_access
 from tdc.running import connector
-from tests.configurations import FULL, full, policy, route
+from tests.support.configurations import FULL, full, policy, route
 
 pytestmark = pytest.mark.django_db
 

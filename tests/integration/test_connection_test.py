@@ -34,10 +34,10 @@ from seg_console.delivery.session import Envelope
 from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
 from tdc.models import ConnectorSettings
 from tdc.test_connection import run
-from tests.certificates import der, in_document, made
-from tests.deliveries import configure, route
-from tests.pages import htmx, person, signed_in
-from tests.smtp_remote import Action, Remote, authority, smtp_remote
+from tests.support.certificates import der, in_document, made
+from tests.support.deliveries import configure, route
+from tests.support.pages import htmx, person, signed_in
+from tests.support.smtp_remote import Action, Remote, authority, smtp_remote
 
 pytestmark = [
     pytest.mark.django_db,

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from django.urls import reverse
 
-from tests.pages import PASSPHRASE, configured, htmx, person, signed_in
+from tests.support.pages import PASSPHRASE, configured, htmx, person, signed_in
 
 pytestmark = pytest.mark.django_db
 PAGES = ["accounts:sign-in", "monitor:overview", "policies:list", "monitor:message-tracking"]

@@ -16,8 +16,8 @@ from seg_console.config.problems import InvalidConfiguration
 from seg_console.delivery.allowance import Allowance, Grant
 from seg_console.delivery.kinds import Claimed, Destination, RecipientRate, kind
 from seg_console.delivery.models import Delivery
-from tests.deliveries import accept, configure, drain, route
-from tests.smtp_remote import smtp_remote
+from tests.support.deliveries import accept, configure, drain, route
+from tests.support.smtp_remote import smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 

@@ -23,8 +23,8 @@ from seg_console.delivery.outcome import Failure, Outcome, Stage, expired
 from seg_console.delivery.queue import Demand, Turn
 from seg_console.delivery.settle import Attempted, settle
 from seg_console.mail.models import Message, Recipient, TrackingEvent
-from tests.deliveries import INTAKE, accept, configure, counters, drain, log_texts, route
-from tests.smtp_remote import smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, counters, drain, log_texts, route
+from tests.support.smtp_remote import smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -16,8 +16,8 @@ from seg_console.delivery.drain import Drain
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.models import Message, Recipient
-from tests.deliveries import CONTENT, INTAKE, accept, configure, counters, drain, log_texts, make_due, route
-from tests.smtp_remote import Action, Script, authority, smtp_remote
+from tests.support.deliveries import CONTENT, INTAKE, accept, configure, counters, drain, log_texts, make_due, route
+from tests.support.smtp_remote import Action, Script, authority, smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

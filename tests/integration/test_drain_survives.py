@@ -24,8 +24,8 @@ from seg_console.delivery.nudge import FLAG_S
 from seg_console.delivery.ordinary import OrdinaryKind
 from seg_console.delivery.queue import Demand, Turn
 from seg_console.delivery.session import Address, Envelope, Sent, Session, dial
-from tests.deliveries import accept, configure, counters, log_texts, route
-from tests.smtp_remote import Action, Remote, smtp_remote
+from tests.support.deliveries import accept, configure, counters, log_texts, route
+from tests.support.smtp_remote import Action, Remote, smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -24,8 +24,8 @@ from seg_console.delivery.kinds import Claimed, Destination
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.delivery.queue import Turn
 from seg_console.mail.models import Message, Recipient
-from tests.deliveries import INTAKE, accept, configure, counters, drain, log_texts, make_due, route
-from tests.smtp_remote import Action, Later, OnEach, Remote, Script, Step, Then, UpTo, authority, smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, counters, drain, log_texts, make_due, route
+from tests.support.smtp_remote import Action, Later, OnEach, Remote, Script, Step, Then, UpTo, authority, smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from seg_console.config import pending
-from tests.configurations import full
-from tests.pages import configured, person, signed_in
+from tests.support.configurations import full
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -23,8 +23,8 @@ from seg_console.privileges import Privilege
 from seg_console.ui.errors import bad_request, server_error
 from seg_console.ui.labels import labelled
 from seg_console.ui.navigation import HELP_AND_SUPPORT, OPTIONS, ShownGroup, ShownPage, ShownTab
-from tests import failing_urls, sample_system, walk
-from tests.pages import configured, person, signed_in
+from tests.support import failing_urls, sample_system, walk
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = [
     pytest.mark.django_db,
@@ -45,7 +45,7 @@ POLICY = {
     "frame-ancestors 'none'",
 }
 
-# Queries of each page of the menus for the administrator of tests.sample_system: session, user, the session's record,
+# Queries of each page of the menus for the administrator of the sample system: session, user, the session's record,
 # pending changes, and the page's own.
 QUERIES = {
     "monitor:overview": 8,
@@ -108,7 +108,7 @@ def test_a_nul_anywhere_in_an_address_is_a_bad_request_on_every_page() -> None:
 
 @pytest.mark.parametrize(("address", "status"), failing_urls.ADDRESSES.items())
 def test_error_pages_are_in_the_frame_strict_and_lead_on(address: str, status: int, settings: Settings) -> None:
-    settings.ROOT_URLCONF = "tests.failing_urls"
+    settings.ROOT_URLCONF = "tests.support.failing_urls"
     configured()
     client = signed_in(person())
     client.raise_request_exception = False

@@ -24,8 +24,8 @@ from seg_console.delivery.reports import Undelivered
 from seg_console.delivery.settle import Attempted
 from seg_console.mail import events
 from seg_console.mail.models import Message, Recipient, TrackingEvent
-from tests.deliveries import INTAKE, accept, configure, counters, drain, log_texts, route
-from tests.smtp_remote import smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, counters, drain, log_texts, route
+from tests.support.smtp_remote import smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 from seg_console.config import running
 from seg_console.mail import tracking
 from seg_console.mail.models import Message, TrackingEvent
-from tests import running_configuration as configuration
-from tests.listening import listening
+from tests.support import running_configuration as configuration
+from tests.support.listening import listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n"

@@ -20,8 +20,8 @@ from seg_console.certificates.own import tls_context
 from seg_console.config import running
 from seg_console.delivery.models import Delivery
 from seg_console.mail.models import Body, Message
-from tests import running_configuration as configuration
-from tests.listening import listening
+from tests.support import running_configuration as configuration
+from tests.support.listening import listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n"

@@ -25,11 +25,11 @@ from seg_console.gateway.place import Orders, Place, Reason, Trouble
 from seg_console.gateway.whereabouts import Whereabouts
 from seg_console.launch import smtp_answers
 from seg_console.mail.models import Message
-from tests import running_configuration as configuration
-from tests.listening import following
-from tests.pages import person
-from tests.programs import database_url
-from tests.running_system import free_port_block, wait_until
+from tests.support import running_configuration as configuration
+from tests.support.listening import following
+from tests.support.pages import person
+from tests.support.programs import database_url
+from tests.support.running_system import free_port_block, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n"

@@ -18,7 +18,7 @@ from seg_console.delivery.kinds import IpPreference
 from seg_console.delivery.nexthop import DnsServer, LookupFailed, NextHop, Resolver, RouteHost, may_be_host, route_for
 from seg_console.delivery.outcome import Failure
 from seg_console.delivery.session import Address
-from tests.dns_server import Answer, DnsRemote, Zone, dns_server
+from tests.support.dns_server import Answer, DnsRemote, Zone, dns_server
 
 Routes = Mapping[str, Sequence[RouteHost]]
 

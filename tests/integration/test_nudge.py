@@ -20,8 +20,8 @@ from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.nudge import Noticeboard, nudge
 from seg_console.delivery.slots import Slots
-from tests.deliveries import INTAKE, accept, configure, drain, route
-from tests.smtp_remote import smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, drain, route
+from tests.support.smtp_remote import smtp_remote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

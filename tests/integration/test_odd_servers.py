@@ -19,9 +19,9 @@ from django.conf import settings
 
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
-from tests.deliveries import accept, configure, counters, drain, log_texts, route
-from tests.odd_replies import KEPT, ODDITIES, Oddity, abridged, shown
-from tests.smtp_remote import OFFERS, Remote, Script, Step, authority, smtp_remote, smtp_remotes
+from tests.support.deliveries import accept, configure, counters, drain, log_texts, route
+from tests.support.odd_replies import KEPT, ODDITIES, Oddity, abridged, shown
+from tests.support.smtp_remote import OFFERS, Remote, Script, Step, authority, smtp_remote, smtp_remotes
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -16,7 +16,7 @@ from seg_console.accounts.roles import PRIVILEGES, Role
 from seg_console.config import pending
 from seg_console.privileges import Privilege
 from seg_console.ui.navigation import TABS, landing_page
-from tests.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
+from tests.support.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

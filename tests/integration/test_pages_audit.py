@@ -25,7 +25,7 @@ from seg_console.audit.record import Changed, record
 from seg_console.audit.source import came_from, machine_user
 from seg_console.audit.views import audit_log
 from seg_console.config import pending
-from tests.pages import htmx, person, signed_in
+from tests.support.pages import htmx, person, signed_in
 
 pytestmark = [
     pytest.mark.django_db,

@@ -25,11 +25,11 @@ from seg_console.certificates.models import Certificate
 from seg_console.certificates.pem import described
 from seg_console.config import document, pending, running
 from seg_console.config.secrets import MASK
-from tests import running_configuration as configuration
-from tests.certificates import Made, der, encrypted, in_document, made, signed_with_sha1
-from tests.configurations import full
-from tests.listening import listening
-from tests.pages import configured, person, signed_in
+from tests.support import running_configuration as configuration
+from tests.support.certificates import Made, der, encrypted, in_document, made, signed_with_sha1
+from tests.support.configurations import full
+from tests.support.listening import listening
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

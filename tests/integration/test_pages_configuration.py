@@ -27,9 +27,9 @@ from seg_console.config.models import Configuration, LoadedFile
 from seg_console.config.problems import Problem
 from tdc.document import CONNECTOR
 from tdc.models import ConnectorSettings
-from tests.configurations import full, policy, route
-from tests.pages import configured, person, policy_uid, signed_in
-from tests.smtp_remote import authority
+from tests.support.configurations import full, policy, route
+from tests.support.pages import configured, person, policy_uid, signed_in
+from tests.support.smtp_remote import authority
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -22,9 +22,9 @@ from seg_console.delivery.models import (
     SmtpRoute,
 )
 from seg_console.delivery.views import routes as route_views
-from tests.certificates import in_document, made
-from tests.configurations import FULL, route
-from tests.pages import configured, give_table, import_table, person, signed_in
+from tests.support.certificates import in_document, made
+from tests.support.configurations import FULL, route
+from tests.support.pages import configured, give_table, import_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

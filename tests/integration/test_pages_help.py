@@ -14,7 +14,7 @@ from django.urls import reverse
 import seg_console
 from seg_console.accounts.roles import Role
 from seg_console.help.topics import TOPICS
-from tests.pages import configured, htmx, person, signed_in
+from tests.support.pages import configured, htmx, person, signed_in
 
 pytestmark = pytest.mark.django_db
 CHINESE = {"Accept-Language": "zh-hans"}

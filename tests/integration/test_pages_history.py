@@ -16,8 +16,8 @@ from seg_console.config import document, pending
 from seg_console.config.blocks import blocks
 from seg_console.config.changes import MOST_SHOWN, Action, Size, compare
 from seg_console.config.models import CommittedSection, Configuration, GeneralSettings
-from tests.configurations import full, policy, route
-from tests.pages import configured, person, policy_uid, signed_in
+from tests.support.configurations import full, policy, route
+from tests.support.pages import configured, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -14,8 +14,8 @@ from seg_console.config import document, pending
 from seg_console.gateway.document import HOST_ACCESS
 from seg_console.gateway.models import ALL_UID, SenderGroup
 from seg_console.gateway.tables_text import read_host_access, write_host_access
-from tests.configurations import FULL
-from tests.pages import configured, give_table, import_table, person, signed_in
+from tests.support.configurations import FULL
+from tests.support.pages import configured, give_table, import_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -17,8 +17,8 @@ from seg_console.config.changes import Change
 from seg_console.config.models import LoadedFile
 from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import RecipientAccess
-from tests.configurations import FULL, route
-from tests.pages import configured, give_table, import_table, person, seen_in, signed_in
+from tests.support.configurations import FULL, route
+from tests.support.pages import configured, give_table, import_table, person, seen_in, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -12,7 +12,7 @@ from seg_console.config import pending
 from seg_console.config.models import LoadedFile
 from seg_console.delivery.document import DESTINATION_CONTROLS
 from seg_console.gateway.document import RECIPIENT_ACCESS
-from tests.pages import configured, give_table, person, signed_in
+from tests.support.pages import configured, give_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -33,8 +33,8 @@ from seg_console.mail import sentences
 from seg_console.mail.addresses import AddressError, check_address
 from seg_console.mail.maillog_text import lines
 from seg_console.ui.navigation import TABS
-from tests import connection_tests, failing_urls, sample_system, walk
-from tests.pages import configured, person, policy_uid, signed_in
+from tests.support import connection_tests, failing_urls, sample_system, walk
+from tests.support.pages import configured, person, policy_uid, signed_in
 from tests.unit import sample_events
 
 pytestmark = [
@@ -131,7 +131,7 @@ def admin() -> User:
 
 
 def test_every_page_is_chinese_for_the_administrator(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.failing_urls"
+    settings.ROOT_URLCONF = "tests.support.failing_urls"
     user = sample_system.fill()[Role.ADMINISTRATOR]
     addresses = [address for address in walk.pages(user) if not address.startswith("/help/")]
     client = chinese_client(user)

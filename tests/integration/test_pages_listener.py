@@ -22,8 +22,8 @@ from seg_console.gateway import whereabouts
 from seg_console.gateway.place import Place, Reason, Trouble
 from seg_console.gateway.running import listener_place
 from seg_console.gateway.whereabouts import Whereabouts
-from tests.configurations import full
-from tests.pages import configured, person, signed_in
+from tests.support.configurations import full
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = [
     pytest.mark.django_db,

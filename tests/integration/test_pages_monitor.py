@@ -22,7 +22,7 @@ from seg_console.audit.models import Act, Entry
 from seg_console.config import running
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.models import MailCounter, Message, Recipient, TrackingEvent
-from tests.pages import configured, htmx, person, signed_in
+from tests.support.pages import configured, htmx, person, signed_in
 from tests.unit import sample_events
 
 pytestmark = [

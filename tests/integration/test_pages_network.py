@@ -13,8 +13,8 @@ from seg_console.accounts.models import User
 from seg_console.config import document, pending
 from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import RecipientAccess
-from tests.configurations import route
-from tests.pages import configured, person, signed_in
+from tests.support.configurations import route
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -15,8 +15,8 @@ from policies.models import IncomingMailPolicy, PolicyMember
 from seg_console.accounts.models import User
 from seg_console.config import pending
 from tdc.models import ConnectorSettings, PolicyChoice
-from tests.configurations import policy
-from tests.pages import configuration_queries, configured, htmx, person, policy_uid, signed_in
+from tests.support.configurations import policy
+from tests.support.pages import configuration_queries, configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -16,10 +16,10 @@ from seg_console.accounts.models import User
 from seg_console.config import pending, running
 from seg_console.config.problems import InvalidConfiguration
 from tdc.models import PolicyChoice
-from tests.configurations import full, policy
 from tests.integration.test_pages_policies import member, policy_form
 from tests.integration.test_pages_policies_more import HOSTILE
-from tests.pages import configured, person, policy_uid, signed_in
+from tests.support.configurations import full, policy
+from tests.support.pages import configured, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 SETTINGS_FIELDS = {"envelope_sender": "1", "from": "2", "reply_to": "3", "sender": ""}

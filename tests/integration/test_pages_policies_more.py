@@ -14,9 +14,9 @@ from policies.models import IncomingMailPolicy, PolicyMember
 from seg_console.accounts.models import User
 from seg_console.config import pending, running
 from tdc.models import PolicyChoice
-from tests.configurations import full, policy
 from tests.integration.test_pages_policies import member, names, policy_form
-from tests.pages import configuration_queries, configured, htmx, person, policy_uid, signed_in
+from tests.support.configurations import full, policy
+from tests.support.pages import configuration_queries, configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

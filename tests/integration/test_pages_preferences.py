@@ -19,7 +19,7 @@ from seg_console.audit.models import Act, Entry
 from seg_console.config import pending
 from seg_console.mail.models import Message
 from seg_console.ui.navigation import landing_page
-from tests.pages import PASSPHRASE, configured, person, signed_in
+from tests.support.pages import PASSPHRASE, configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from seg_console.accounts.models import User
 from seg_console.config import document, pending
 from seg_console.gateway.models import RecipientAccess
-from tests.pages import configured, give_table, import_table, person, signed_in
+from tests.support.pages import configured, give_table, import_table, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -22,10 +22,10 @@ from seg_console.delivery.models import HostStatus
 from seg_console.mail.models import MailCounter
 from seg_console.monitor.views.services import MOST_NAMES, redis_and_workers
 from tdc import tasks as tdc_tasks
-from tests import sample_system
-from tests.certificates import made
-from tests.configurations import full, policy
-from tests.pages import configured, person, policy_uid, signed_in
+from tests.support import sample_system
+from tests.support.certificates import made
+from tests.support.configurations import full, policy
+from tests.support.pages import configured, person, policy_uid, signed_in
 
 pytestmark = [
     pytest.mark.django_db,

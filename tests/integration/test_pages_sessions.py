@@ -36,7 +36,7 @@ from seg_console.delivery.tasks import housekeeping
 from seg_console.gateway.models import RecipientAccess
 from seg_console.ui.times import tracking_time
 from tdc.models import Mode
-from tests.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
+from tests.support.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -17,9 +17,9 @@ from seg_console.accounts.models import User
 from seg_console.config import pending
 from seg_console.delivery.models import HostStatus
 from tdc.models import ConnectorSettings
-from tests.configurations import full, policy
-from tests.pages import configured, person, signed_in
-from tests.smtp_remote import authority
+from tests.support.configurations import full, policy
+from tests.support.pages import configured, person, signed_in
+from tests.support.smtp_remote import authority
 
 pytestmark = [
     pytest.mark.django_db,

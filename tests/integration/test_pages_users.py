@@ -22,7 +22,7 @@ from seg_console.config.general import GENERAL_SETTINGS
 from seg_console.config.models import Configuration, GeneralSettings
 from seg_console.privileges import Privilege
 from seg_console.ui.times import tracking_time
-from tests.pages import PASSPHRASE, configured, htmx, person, signed_in
+from tests.support.pages import PASSPHRASE, configured, htmx, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 LIST = "/system-administration/users/"

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from seg_console.accounts import passphrases
 from seg_console.accounts.models import User
-from tests.pages import configured
+from tests.support.pages import configured
 
 pytestmark = pytest.mark.django_db
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

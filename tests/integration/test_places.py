@@ -13,8 +13,8 @@ from redis import Redis
 from seg_console.delivery import nudge, places, tasks
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
-from tests.deliveries import accept, configure, route
-from tests.smtp_remote import smtp_remote
+from tests.support.deliveries import accept, configure, route
+from tests.support.smtp_remote import smtp_remote
 
 HOLDER = """
 import sys, time

@@ -20,9 +20,9 @@ from seg_console.config import document, pending, registry, running
 from seg_console.gateway.arrival import Arrival, Peer
 from seg_console.gateway.planning import Rulebook, plan_all
 from seg_console.gateway.protocol import Envelope, ReceivedMessage
-from tests.configurations import full
 from tests.drop_box.models import PolicySwitch
-from tests.pages import configured, person, policy_uid, signed_in
+from tests.support.configurations import full
+from tests.support.pages import configured, person, policy_uid, signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:No directory at")]
 

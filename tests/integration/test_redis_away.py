@@ -26,8 +26,8 @@ from seg_console.delivery.slots import Slots
 from seg_console.gateway import whereabouts
 from seg_console.gateway.place import Place
 from seg_console.gateway.whereabouts import Whereabouts
-from tests.deliveries import accept, configure, drain, route
-from tests.smtp_remote import smtp_remote
+from tests.support.deliveries import accept, configure, drain, route
+from tests.support.smtp_remote import smtp_remote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

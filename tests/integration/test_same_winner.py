@@ -23,7 +23,7 @@ from seg_console.gateway.arrival import Arrival, Peer
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import Envelope, ReceivedMessage
 from seg_console.mail.models import Message, Recipient
-from tests.pages import person, signed_in
+from tests.support.pages import person, signed_in
 
 pytestmark = [
     pytest.mark.django_db,

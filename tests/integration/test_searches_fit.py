@@ -15,8 +15,8 @@ from django.urls import reverse
 from seg_console import web_server
 from seg_console.accounts.roles import Role
 from seg_console.ui.searches import LONGEST_TEXT, with_trail
-from tests import sample_system, walk
-from tests.pages import configured, person, signed_in
+from tests.support import sample_system, walk
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = [
     pytest.mark.django_db,

@@ -28,7 +28,7 @@ from seg_console.delivery.session import (
     dot_stuffed,
 )
 from seg_console.delivery.tls import TlsDemand, TlsMode, context_for
-from tests.smtp_remote import OFFERS, Action, Later, Pieces, Remote, Script, Step, Then, authority, smtp_remote
+from tests.support.smtp_remote import OFFERS, Action, Later, Pieces, Remote, Script, Step, Then, authority, smtp_remote
 
 Result = TypeVar("Result")
 QUICK = Timeouts(

@@ -22,7 +22,7 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Act, Entry, Through
 from seg_console.audit.views.audit_log import ShownEntry
-from tests.pages import PASSPHRASE, configured, person, signed_in
+from tests.support.pages import PASSPHRASE, configured, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -12,8 +12,8 @@ import uvloop
 
 from seg_console.gateway.protocol import Limits
 from seg_console.gateway.transport import SmtpServer
-from tests.programs import missing, require_program
-from tests.smtp_listener import RecordingHandler, listening, make_certificate, server_context
+from tests.support.programs import missing, require_program
+from tests.support.smtp_listener import RecordingHandler, listening, make_certificate, server_context
 
 MAIL = b"""From: Alice <alice@example.net>
 To: Bob <bob@corp.example>

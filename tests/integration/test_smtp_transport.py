@@ -21,8 +21,8 @@ import uvloop
 from seg_console.gateway import transport
 from seg_console.gateway.protocol import AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, Timeouts, bound
-from tests.smtp_dialogue import OPENING, new_session
-from tests.smtp_listener import (
+from tests.support.smtp_dialogue import OPENING, new_session
+from tests.support.smtp_listener import (
     PATIENCE_S,
     Client,
     RecordingHandler,

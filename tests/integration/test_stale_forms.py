@@ -16,8 +16,8 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.config import document, pending
 from tdc.models import PolicyChoice
-from tests import sample_system, walk
-from tests.pages import configured, htmx, person, policy_uid, signed_in
+from tests.support import sample_system, walk
+from tests.support.pages import configured, htmx, person, policy_uid, signed_in
 
 pytestmark = [
     pytest.mark.django_db,

@@ -28,11 +28,11 @@ from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.stand_in import Duty
 from seg_console.mail.models import Body, Message
-from tests.deliveries import INTAKE, accept, configure, route
-from tests.own_redis import OwnRedis, Trouble, own_redis
-from tests.programs import database_url
-from tests.running_system import wait_until
-from tests.smtp_remote import authority, smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, route
+from tests.support.own_redis import OwnRedis, Trouble, own_redis
+from tests.support.programs import database_url
+from tests.support.running_system import wait_until
+from tests.support.smtp_remote import authority, smtp_remote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,7 @@ from circus.arbiter import Arbiter
 from seg_console import supervisor as supervision
 from seg_console.processes import PYTHON, Process
 from seg_console.supervisor import Supervisor
-from tests.running_system import wait_until
+from tests.support.running_system import wait_until
 
 SLEEPER = Process(
     name="sleeper",

@@ -16,8 +16,8 @@ from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import SenderGroup, last_row
 from seg_console.tables.paging import ROWS_SHOWN
 from seg_console.tables.rows import changed
-from tests.configurations import route
-from tests.pages import configured, person, signed_in
+from tests.support.configurations import route
+from tests.support.pages import configured, person, signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -18,9 +18,9 @@ from seg_console.delivery import queue
 from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.models import Message, Recipient, TrackingEvent
-from tests.deliveries import INTAKE, accept, configure, copies, counters, drain, log_texts, make_due, route
-from tests.dns_server import Answer, dns_server
-from tests.smtp_remote import Action, Remote, Script, authority, smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, copies, counters, drain, log_texts, make_due, route
+from tests.support.dns_server import Answer, dns_server
+from tests.support.smtp_remote import Action, Remote, Script, authority, smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -33,10 +33,10 @@ from seg_console.gateway.protocol import Envelope, ReceivedMessage
 from seg_console.mail.models import Body
 from seg_console.trace.engine import Gateway, Question, Traced, trace
 from tdc.running import Reason
-from tests import running_configuration as configuration
-from tests.dns_server import Answer, dns_server
-from tests.pages import person, signed_in
-from tests.running_configuration import INTAKE, SECOND_INTAKE
+from tests.support import running_configuration as configuration
+from tests.support.dns_server import Answer, dns_server
+from tests.support.pages import person, signed_in
+from tests.support.running_configuration import INTAKE, SECOND_INTAKE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

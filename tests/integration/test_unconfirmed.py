@@ -22,8 +22,8 @@ from seg_console.delivery.queue import Demand
 from seg_console.mail import tracking
 from seg_console.mail.models import Message, TrackingEvent
 from tdc.kind import ConnectorKind
-from tests.deliveries import INTAKE, accept, configure, copies, counters, drain, log_texts, make_due, route
-from tests.smtp_remote import Action, authority, smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, copies, counters, drain, log_texts, make_due, route
+from tests.support.smtp_remote import Action, authority, smtp_remote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "_empty_log")]
 

@@ -17,9 +17,9 @@ from redis import Redis
 
 from seg_console.delivery import heartbeat
 from seg_console.delivery.models import Delivery
-from tests.deliveries import INTAKE, accept, configure, route
-from tests.programs import database_url
-from tests.smtp_remote import authority, smtp_remote
+from tests.support.deliveries import INTAKE, accept, configure, route
+from tests.support.programs import database_url
+from tests.support.smtp_remote import authority, smtp_remote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -30,10 +30,10 @@ from seg_console.delivery.drain import Drain, run_to_the_end  # noqa: E402
 from seg_console.delivery.kinds import Destination  # noqa: E402
 from seg_console.delivery.models import Delivery  # noqa: E402
 from tests.conftest import running_redis  # noqa: E402
-from tests.deliveries import accept, configure, route  # noqa: E402
 from tests.neighbours.kinds import GOOD, KINDS  # noqa: E402
 from tests.neighbours.remotes import HEALTHY, LEGS, PARTS  # noqa: E402
-from tests.running_system import ROOT, wait_until  # noqa: E402
+from tests.support.deliveries import accept, configure, route  # noqa: E402
+from tests.support.running_system import ROOT, wait_until  # noqa: E402
 
 HEALTHY_MESSAGES: Final = 1_500
 NEIGHBOUR_MESSAGES: Final = 60

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.odd_replies import ODDITIES
-from tests.smtp_remote import Action, Later, Pieces, Script, Step, Then
+from tests.support.odd_replies import ODDITIES
+from tests.support.smtp_remote import Action, Later, Pieces, Script, Step, Then
 
 _CODES = {"CONNECT": 220, "MAIL": 250, "RCPT": 250, "DATA": 354, "CONTENT": 250, "RSET": 250, "QUIT": 221}
 

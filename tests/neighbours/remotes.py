@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from tests.neighbours.kinds import KINDS
-from tests.smtp_remote import Script, Taken, authority, serving
+from tests.support.smtp_remote import Script, Taken, authority, serving
 
 HEALTHY: Final = "healthy"
 PARTS: Final = (HEALTHY, "neighbours")

@@ -24,9 +24,9 @@ from typing import Any, Final
 
 import psutil
 
-from tests.running_system import ROOT, System, started, wait_until
 from tests.soak.places import INTAKES, SENDER, intake_of, places
 from tests.soak.verdict import ENDED, Arrival, Copy, Verdict, judge
+from tests.support.running_system import ROOT, System, started, wait_until
 
 MESSAGES_A_SECOND: Final = 8.0
 MESSAGES_A_CONNECTION: Final = 10

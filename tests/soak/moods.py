@@ -6,8 +6,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.odd_replies import ODDITIES
-from tests.smtp_remote import OFFERS, Action, Later, OnEach, Step, Then
+from tests.support.odd_replies import ODDITIES
+from tests.support.smtp_remote import OFFERS, Action, Later, OnEach, Step, Then
 
 # How often a step goes as it should.
 GOOD_SHARE = 0.8

@@ -17,9 +17,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
 
-from tests.smtp_remote import Remote, Taken, authority, serving
 from tests.soak.moods import Moody
 from tests.soak.places import INTAKES, SENDER, is_moody, places
+from tests.support.smtp_remote import Remote, Taken, authority, serving
 
 _NUMBER = re.compile(rb"<soak-(\d+)@")
 

@@ -20,7 +20,7 @@ from tests.catalogue import (
     read_compiled,
     translations,
 )
-from tests.programs import require_program
+from tests.support.programs import require_program
 
 GLOSSARY = SOURCE.parents[2] / "glossary.md"
 HAN = r"[\u4e00-\u9fff]"

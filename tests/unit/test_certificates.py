@@ -15,7 +15,7 @@ from seg_console.certificates.pem import (
     key_alone,
     missing_issuer,
 )
-from tests.certificates import encrypted, made, plain
+from tests.support.certificates import encrypted, made, plain
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = made("Test Root", now=NOW)

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis
 from seg_console.config import document, registry
 from seg_console.config.problems import InvalidConfiguration
 from seg_console.config.rows import Rows
-from tests.configurations import FULL, documents, full, policy, route
+from tests.support.configurations import FULL, documents, full, policy, route
 
 
 def loaded(content: object) -> Rows:

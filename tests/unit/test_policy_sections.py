@@ -12,7 +12,7 @@ from seg_console.config import document
 from seg_console.config.document import Document
 from seg_console.config.rows import Rows
 from seg_console.mail.addresses import AddressError
-from tests.configurations import full, policy
+from tests.support.configurations import full, policy
 
 PARTNERS = {"name": "Partners", "description": "", "entries": ["@partner.example", "boss@"]}
 

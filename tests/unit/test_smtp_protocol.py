@@ -18,7 +18,7 @@ from seg_console.gateway.protocol import (
     StartTls,
     reply,
 )
-from tests.smtp_dialogue import OPENING, Heard, new_session, talk
+from tests.support.smtp_dialogue import OPENING, Heard, new_session, talk
 
 EHLO_LINES = [
     "250-mx.corp.example",

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seg_console.gateway.protocol import Limits
-from tests.smtp_dialogue import OPENING, Heard, new_session, talk
+from tests.support.smtp_dialogue import OPENING, Heard, new_session, talk
 
 LIMITS = Limits(max_message_size=60, max_recipients=2, max_errors=6, max_junk=6, max_line=60)
 

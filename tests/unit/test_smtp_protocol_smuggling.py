@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from seg_console.gateway.protocol import AbortReason
-from tests.smtp_dialogue import new_session, received
+from tests.support.smtp_dialogue import new_session, received
 
 SMUGGLED = b"MAIL FROM:<admin@corp.example>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\nFrom: forged\r\n"
 TRUE_END = b"\r\n.\r\n"

@@ -9,7 +9,7 @@ import pytest
 from seg_console.certificates.contexts import load_pair
 from seg_console.delivery import tls
 from seg_console.delivery.tls import ClientCertificate, TlsDemand, TlsMode, context_for
-from tests.certificates import Made, made, signed_with_sha1
+from tests.support.certificates import Made, made, signed_with_sha1
 
 ONE, OTHER = made("gw1.corp.example"), made("gw2.corp.example")
 

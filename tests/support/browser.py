@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
-from tests.pages import PASSPHRASE, signed_in
+from tests.support.pages import PASSPHRASE, signed_in
 
 # It may run as root in a container, and asks nothing of the network.
 ARGUMENTS = (

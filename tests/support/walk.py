@@ -17,8 +17,8 @@ from seg_console.config.models import ConfigurationObject
 from seg_console.delivery.models import DestinationControl, NamedBounceProfile, SmtpRoute
 from seg_console.gateway.models import RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
-from tests import connection_tests, sample_system
-from tests.pages import policy_uid, signed_in
+from tests.support import connection_tests, sample_system
+from tests.support.pages import policy_uid, signed_in
 
 MENU = tuple(page for tab in TABS for group in tab.groups for page in group.pages)
 

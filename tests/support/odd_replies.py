@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.smtp_remote import Pieces, Step
+from tests.support.smtp_remote import Pieces, Step
 
 # What is kept of a reply, in characters.
 KEPT = 1000

@@ -21,7 +21,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 READY_LINE = "Ctrl-C stops everything."
 DEADLINE_S = 90.0
 

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 
 from seg_console.preflight import redis_server
-from tests.running_system import free_port_block, wait_until
+from tests.support.running_system import free_port_block, wait_until
 
 
 class Trouble(StrEnum):

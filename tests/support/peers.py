@@ -17,11 +17,11 @@ import pytest
 
 from seg_console.bench import postfix
 from seg_console.launch import smtp_answers
-from tests.programs import missing, require_program
-from tests.running_system import free_port_block, wait_until
-from tests.smtp_remote import Remote, Taken
+from tests.support.programs import missing, require_program
+from tests.support.running_system import free_port_block, wait_until
+from tests.support.smtp_remote import Remote, Taken
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILES = ROOT / ".peers"
 RECIPIENTS = 100
 # The numbers are nobody's: they are seen only inside the instance's own folders.
@@ -136,7 +136,7 @@ def smtp_server_peer(folder: Path, ledger: Remote, *, certificate: Path | None =
     modules = _file("node_modules", "npm's smtp-server")
     options = {"modules": modules, "recipients": RECIPIENTS, "closes": True, "hide8BITMIME": True, "logger": False}
     options |= {"certificate": str(certificate)} if certificate else {}
-    command = [node, str(ROOT / "tests" / "smtp_server_peer.cjs"), json.dumps(options)]
+    command = [node, str(ROOT / "tests" / "support" / "smtp_server_peer.cjs"), json.dumps(options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         taken: list[Taken] = []

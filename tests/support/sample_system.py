@@ -15,9 +15,9 @@ from seg_console.config import pending, running
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.events import MessageEvent
 from seg_console.mail.models import MailCounter, Message, Recipient, TrackingEvent
-from tests.certificates import made
-from tests.configurations import policy, route
-from tests.pages import PASSPHRASE
+from tests.support.certificates import made
+from tests.support.configurations import policy, route
+from tests.support.pages import PASSPHRASE
 from tests.unit import sample_events
 
 NAMES = {
@@ -144,7 +144,7 @@ def documented() -> dict[str, Any]:
 
 
 def fill() -> dict[Role, User]:
-    """Write all of it into an empty database; returns an account of each role, all with `tests.pages.PASSPHRASE`."""
+    """Write all of it into an empty database; returns an account of each role, all with `pages.PASSPHRASE`."""
     running.forget()
     people = {
         role: User.objects.create_user(name, password=PASSPHRASE, role=role, full_name=full_name)

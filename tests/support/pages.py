@@ -18,7 +18,7 @@ from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.config import pending, running
 from seg_console.config.models import Configuration
-from tests.configurations import full
+from tests.support.configurations import full
 
 PASSPHRASE = "correct horse 9"
 
@@ -37,7 +37,7 @@ def signed_in(user: User) -> Client:
 
 
 def configured(**sections: Any) -> Configuration:
-    """The configuration of tests.configurations, committed; some sections replaced."""
+    """The configuration of tests.support.configurations, committed; some sections replaced."""
     running.forget()
     pending.commit_document(full(**sections), "for the test")
     return pending.committed()

@@ -24,7 +24,7 @@ from seg_console.gateway.transport import (
     Timeouts,
     TlsContext,
 )
-from tests.smtp_dialogue import corp_only
+from tests.support.smtp_dialogue import corp_only
 
 PATIENCE_S = 20.0
 
