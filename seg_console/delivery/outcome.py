@@ -188,4 +188,6 @@ def _wording_of_recipient(outcome: Outcome) -> tuple[str, str]:
     subject = detail.partition(".")[0]
     if 400 <= outcome.code < 500 and subject in SUBJECT_WORDING:
         return detail, OWN_WORDING.get(detail, SUBJECT_WORDING[subject])
-    return NOT_ACCEPTING if outcome.code == 421 else UNKNOWN_ADDRESS
+    if outcome.code == 421:
+        return detail or NOT_ACCEPTING[0], NOT_ACCEPTING[1]
+    return UNKNOWN_ADDRESS

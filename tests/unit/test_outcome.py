@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seg_console.delivery.outcome import Diagnosis, Failure, Outcome, Stage, diagnose, too_many_recipients
@@ -139,6 +139,8 @@ OWN = st.builds("{}.{}.{}".format, st.integers(4, 5), st.integers(0, 9), st.inte
 
 
 @given(CODES, OWN | st.just(""), st.text(max_size=40))
+@example(421, "4.0.0", "")
+@example(421, "4.9.17", "busy")
 def test_every_refused_recipient_has_one_status_in_log_and_report(code: int, own: str, text: str) -> None:
     outcome = _refusal(code, f"{own} {text}".strip())
     soft, hard = diagnose(outcome, final=False), diagnose(outcome, final=True)
