@@ -137,7 +137,7 @@ def _delivery_status(host: str, recipients: Sequence[FailedRecipient], *, arriva
 
 def _returned_headers(content: bytes) -> bytes:
     """The header block with CRLF line ends, one at its end too, and no NUL."""
-    block = clean_line_ends(header_block(content)).replace(b"\0", b" ")
+    block = clean_line_ends(header_block(content))
     return block if not block or block.endswith(b"\r\n") else block + b"\r\n"
 
 

@@ -465,7 +465,7 @@ def _blocks(wire: bytes) -> Iterator[bytes]:
 def dot_stuffed(content: bytes) -> bytes:
     """The content as it goes over the wire, final dot included (RFC 5321 4.5.2).
 
-    Bare line ends were dealt with on acceptance; they are looked for once more because one that slipped through
+    Bare line ends and NUL were dealt with on acceptance; they are looked for once more because one that slipped through
     could end the message early at the next server.
     """
     content = clean_line_ends(content)

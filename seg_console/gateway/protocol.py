@@ -17,9 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
-from seg_console.mail.lines import clean_line_ends, has_bare_line_end
-
-END_OF_DATA: Final = b"\r\n.\r\n"
+from seg_console.gateway.content import END_OF_DATA, Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +57,7 @@ class AbortReason(StrEnum):
     TOO_BIG = "Message size exceeds limit"
     LOOP = "Message loop"
     BARE_LINE_END = "Bare CR or LF in message"
+    NUL = "NUL in message"
     HUNG_UP = "Connection closed by this gateway"
 
 
@@ -91,7 +90,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedMessage:
-    """A whole message. `content` has CRLF line ends and no stuffed dots, and ends with CRLF unless it is empty.
+    """A whole message. `content` has CRLF line ends, no NUL and no stuffed dots, and ends with CRLF unless it is empty.
     `declared_size` is the SIZE of MAIL in octets, 0 where none was given."""
 
     envelope: Envelope
@@ -282,8 +281,9 @@ class Session:
     """One conversation.
 
     `access` says whether a recipient is taken; `next_mid` gives the MID of a message that begins, or None when there is
-    none to be had, which is answered 451. `bare_line_ends` says what becomes of a bare CR or LF inside a message: made
-    CRLF ("clean") or the message refused with 550 ("reject"). With `tls_required` no message may begin in clear.
+    none to be had, which is answered 451. `bare_line_ends` says what becomes of bare CR and LF and of NUL inside a
+    message: cleaned as `clean_line_ends` does ("clean"), or the message refused with 550 ("reject"). With
+    `tls_required` no message may begin in clear.
 
     Every method that returns outputs expects the caller to act on them in order.
     """
@@ -320,8 +320,7 @@ class Session:
         self._at = 0
         self._in_long_line = False
         self._overflowed = False
-        self._content = bytearray()
-        self._dropped_content = False
+        self._content = self._new_content()
         self._replies: list[bytes] = []
         self._outputs: list[Output] = []
 
@@ -451,66 +450,56 @@ class Session:
 
     def _forget_input(self) -> None:
         self._input, self._at = b"", 0
-        self._content = bytearray()
+        self._content = self._new_content()
+
+    def _new_content(self) -> Content:
+        return Content(max_size=self._limits.max_message_size)
 
     def _read_pipelined_content(self) -> None:
-        """Take content that came behind its DATA command, whose CRLF is the two octets before it."""
+        """Take content that came behind its DATA command, whose CRLF is the two octets before it.
+
+        Only as much as belongs to it: many small messages may have come at once.
+        """
         end = self._input.find(END_OF_DATA, self._at - 2)
-        if end >= 0:
-            received = self._input[self._at : end + 2]
-            self._at = end + len(END_OF_DATA)
-            self._end_of_content(received)
-            return
-        self._content += memoryview(self._input)[self._at :]
-        self._input, self._at = b"", 0
-        self._drop_if_too_big()
+        until = len(self._input) if end < 0 else end + len(END_OF_DATA)
+        with memoryview(self._input) as view:
+            rest = self._content.take(view[self._at : until])
+        self._at = until
+        if rest is not None:
+            self._end_of_content()
 
     def _read_content(self, data: bytes | memoryview) -> None:
-        """Take data up to the end of the message, with one search for it, and leave what follows in the input."""
-        content = self._content
-        # A part of the end may have come before.
-        start = max(len(content) - len(END_OF_DATA) + 1, 0)
-        content += data
-        end = content.find(END_OF_DATA, start)
-        if end < 0:
-            self._drop_if_too_big()
-            return
-        with memoryview(content) as view:
-            self._input = bytes(view[end + len(END_OF_DATA) :])
-            # Without the CRLF that ended the DATA command, with the one that ends the last line.
-            received = bytes(view[2 : end + 2])
-        self._end_of_content(received)
+        """Take data up to the end of the message and leave what follows in the input."""
+        rest = self._content.take(data)
+        if rest is not None:
+            self._input = rest
+            self._end_of_content()
 
-    def _drop_if_too_big(self) -> None:
-        """Stop storing once the size is beyond the limit for certain, whatever share of it are stuffed dots: at most
-        every fourth octet."""
-        if len(self._content) > self._limits.max_message_size * 4 // 3 + len(END_OF_DATA) + 2:
-            self._dropped_content = True
-        if self._dropped_content:
-            del self._content[: 1 - len(END_OF_DATA)]
-
-    def _end_of_content(self, received: bytes) -> None:
+    def _end_of_content(self) -> None:
         transaction = self._transaction
         assert transaction is not None
         self._phase = Phase.COMMAND
-        self._content = bytearray()
-        # RFC 5321 4.5.2: the first dot of a line goes. Only a line that follows a true CRLF counts.
-        content = received.removeprefix(b".").replace(b"\r\n.", b"\r\n")
-        if self._dropped_content or len(content) > self._limits.max_message_size:
+        content, self._content = self._content, self._new_content()
+        is_refused = self._bare_line_ends == "reject"
+        if content.received > self._limits.max_message_size:
             self._refuse_content(AbortReason.TOO_BIG, 552, "5.3.4 Message size exceeds limit")
             return
-        if has_bare_line_end(content):
-            if self._bare_line_ends == "reject":
-                self._refuse_content(AbortReason.BARE_LINE_END, 550, "5.6.0 Message contains bare CR or LF")
-                return
-            content = clean_line_ends(content)
+        if is_refused and content.bare_line_end:
+            self._refuse_content(AbortReason.BARE_LINE_END, 550, "5.6.0 Message contains bare CR or LF")
+            return
+        if is_refused and content.nul:
+            self._refuse_content(AbortReason.NUL, 550, "5.6.0 Message contains NUL")
+            return
+        if content.is_dropped:
+            self._refuse_content(AbortReason.TOO_BIG, 552, "5.3.4 Message size exceeds limit")
+            return
         self._transaction = None
         self._phase = Phase.ANSWER
         self._put(
             MessageReady(
                 ReceivedMessage(
                     envelope=transaction.envelope(),
-                    content=content,
+                    content=content.cleaned(),
                     helo=self._helo or "",
                     esmtp=self._esmtp,
                     tls=self._tls,
@@ -749,9 +738,6 @@ class Session:
             self._error(554, "5.5.1 No valid recipients")
         else:
             self._phase = Phase.DATA
-            # The CRLF of the command itself: a message may begin with the dot that ends it.
-            self._content = bytearray(b"\r\n")
-            self._dropped_content = False
             self._replies.append(_GO_AHEAD)
 
     def _rset_command(self, argument: str) -> None:

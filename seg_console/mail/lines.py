@@ -1,7 +1,8 @@
 """Line ends and control characters: what may not pass from one mail into a log line or another server.
 
 A bare CR or LF that one server takes for a line end and the next one does not is how mail is smuggled, so
-they are found and made CRLF before anything is sent on (RFC 5321 section 2.3.8).
+they are found and cleaned before anything is sent on (RFC 5321 section 2.3.8); NUL, which ends a text for many
+programs, is taken out.
 """
 
 from __future__ import annotations
@@ -28,10 +29,73 @@ def has_bare_line_end(content: bytes) -> bool:
 
 
 def clean_line_ends(content: bytes) -> bytes:
-    """Every bare CR and bare LF made CRLF; clean content comes back as the same object, uncopied."""
-    if not has_bare_line_end(content):
+    """NUL taken out; then LF, with any number of CR before it, made CRLF, and every other CR a blank.
+
+    Clean content comes back as the same object, uncopied.
+    """
+    if b"\0" not in content and not has_bare_line_end(content):
         return content
-    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    cleaning = Cleaning()
+    return cleaning.take(content) + cleaning.end()
+
+
+class Cleaning:
+    """`clean_line_ends` for content that comes in pieces: however it was cut, the result is the same.
+
+    Linear in time whatever the octets are; a piece keeps whoever waits for it no longer than its own size takes.
+    """
+
+    def __init__(self) -> None:
+        self._crs = 0  # at the end so far: whether LF follows them is not known yet
+        self.bare_line_end = False
+        """Whether a bare CR or LF has been found."""
+        self.nul = False
+        """Whether a NUL has been found."""
+
+    def take(self, piece: bytes) -> bytes:
+        """What is known for certain after this piece, and was not before."""
+        if b"\0" in piece:
+            self.nul = True
+            piece = piece.translate(None, b"\0")
+        beginning = piece.lstrip(b"\r")
+        crs = self._crs + len(piece) - len(beginning)
+        if not beginning:
+            self._crs = crs
+            return b""
+        middle = beginning.rstrip(b"\r")
+        self._crs = len(beginning) - len(middle)
+        return self._after(crs, middle)
+
+    def end(self) -> bytes:
+        """Nothing more comes."""
+        crs, self._crs = self._crs, 0
+        self.bare_line_end = self.bare_line_end or crs > 0
+        return b" " * crs
+
+    def _after(self, crs: int, text: bytes) -> bytes:
+        """`text`, which neither begins nor ends with CR and is not empty, behind so many of them."""
+        if text.startswith(b"\n"):
+            self.bare_line_end = self.bare_line_end or crs != 1
+            start, text = b"\r\n", text[1:]
+        else:
+            self.bare_line_end = self.bare_line_end or crs > 0
+            start = b" " * crs
+        if has_bare_line_end(text):
+            self.bare_line_end = True
+            text = _without_cr_before_lf(text).replace(b"\r", b" ").replace(b"\n", b"\r\n")
+        return start + text if start else text
+
+
+def _without_cr_before_lf(text: bytes) -> bytes:
+    """Runs of CR are taken away from before LF in pieces of 1, 2, 4, ... octets, the longest first, each of which
+    shortens every run once: a run of a million costs twenty passes, where one of each length would cost a million."""
+    run = b"\r"
+    while run + run + b"\n" in text:
+        run += run
+    while run:
+        text = text.replace(run + b"\n", b"\n")
+        run = run[: len(run) // 2]
+    return text
 
 
 def printable(text: str) -> str:

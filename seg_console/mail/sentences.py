@@ -44,6 +44,7 @@ REASONS = frozenset(
         gettext_noop("Message size exceeds limit"),
         gettext_noop("Message loop"),
         gettext_noop("Bare CR or LF in message"),
+        gettext_noop("NUL in message"),
         gettext_noop("Connection closed by this gateway"),
     }
 )

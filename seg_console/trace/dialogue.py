@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seg_console.gateway.content import END_OF_DATA
 from seg_console.gateway.protocol import (
-    END_OF_DATA,
     MessageReady,
     Output,
     Phase,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from django.conf import settings
@@ -188,3 +189,61 @@ def test_many_sessions_at_once_get_a_mid_each(port: int) -> None:
     assert len({text for _, text in answers}) == 10
     assert Body.objects.count() == 10
     assert running.held().number > 1
+
+
+def raw(port: int, *said: bytes) -> list[bytes]:
+    """The last line of the reply to each piece of a dialogue, octets as they are given."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client, client.makefile("rb") as replies:
+        heard = [last_line(replies)]
+        for each in said:
+            client.sendall(each)
+            heard.append(last_line(replies))
+    return heard[1:]
+
+
+def last_line(replies: BinaryIO) -> bytes:
+    line = replies.readline()
+    while line[3:4] == b"-":
+        line = replies.readline()
+    return line
+
+
+OPENING = (b"EHLO c.example\r\n", b"MAIL FROM:<alice@example.net>\r\n", b"RCPT TO:<bob@corp.example>\r\n", b"DATA\r\n")
+ODD = b"From: alice@example.net\r\r\nSubject: Twice\r\r\n converted\r\r\n\r\r\nNUL \0 and CR \r here\n.\n..\r\r\n.\r\n"
+
+
+def test_odd_line_ends_are_stored_as_they_were_meant(port: int) -> None:
+    assert raw(port, *OPENING, ODD, b"QUIT\r\n")[-2:] == [
+        b"250 ok:  Message 1 accepted\r\n",
+        b"221 2.0.0 gw1.corp.example\r\n",
+    ]
+    message = Message.objects.get()
+    assert message.subject == "Twice converted"
+    whole = bytes(Body.objects.get().content)
+    assert whole.endswith(b"\r\n\r\nNUL  and CR   here\r\n.\r\n..\r\n")
+    assert whole.count(b"\r") == whole.count(b"\n") == whole.count(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "reply", "reason"),
+    [
+        (ODD, b"550 5.6.0 Message contains bare CR or LF\r\n", "Bare CR or LF in message"),
+        (b"a\0b\r\n.\r\n", b"550 5.6.0 Message contains NUL\r\n", "NUL in message"),
+    ],
+)
+def test_odd_line_ends_are_refused_where_the_listener_says_so(
+    log: Callable[[], list[str]], content: bytes, reply: bytes, reason: str
+) -> None:
+    configuration.commit(listener={"bare_line_ends": "reject"})
+    with listening() as port:
+        assert raw(port, *OPENING, content, b"QUIT\r\n")[-2:] == [reply, b"221 2.0.0 gw1.corp.example\r\n"]
+    assert log()[-3:] == [f"Message aborted MID 1 {reason}", "Message finished MID 1 done", "ICID 1 close"]
+    assert not Body.objects.exists()
+
+
+def test_a_message_that_cleaning_makes_too_large_is_refused(log: Callable[[], list[str]]) -> None:
+    configuration.commit(listener={"max_message_size": 1024})
+    with listening() as port:
+        assert raw(port, *OPENING, b"\n" * 1000 + b"\r\n.\r\n")[-1] == b"552 5.3.4 Message size exceeds limit\r\n"
+    assert "Message aborted MID 1 Message size exceeds limit" in log()
+    assert not Body.objects.exists()

@@ -34,6 +34,7 @@ PURE = frozenset(
         "seg_console.delivery.connections",
         "seg_console.delivery.tls",
         "seg_console.delivery.bounces",
+        "seg_console.gateway.content",
         "seg_console.gateway.host_access",
         "seg_console.gateway.protocol",
         "policies.matching",

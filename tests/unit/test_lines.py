@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_console.mail.lines import clean_line_ends, has_bare_line_end, printable, visible
+from seg_console.mail.lines import Cleaning, clean_line_ends, has_bare_line_end, printable, visible
 
 pieces = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"\0"])).map(b"".join)
 
@@ -35,12 +35,56 @@ def test_finding_agrees_with_the_definition(content: bytes) -> None:
     assert has_bare_line_end(content) is bool(re.search(rb"\r(?!\n)|(?<!\r)\n", content))
 
 
+@pytest.mark.parametrize(
+    ("content", "cleaned"),
+    [
+        (b"", b""),
+        (b"a\nb", b"a\r\nb"),
+        (b"a\r\r\nb", b"a\r\nb"),
+        (b"a\r\r\r\r\r\nb", b"a\r\nb"),
+        (b"a\n\nb", b"a\r\n\r\nb"),
+        (b"a\r\r\n\r\r\nb", b"a\r\n\r\nb"),
+        (b"a\n\rb", b"a\r\n b"),
+        (b"a\rb\r\rc", b"a b  c"),
+        (b"\ra\r", b" a "),
+        (b"\r\r", b"  "),
+        (b"a\r\0\nb", b"a\r\nb"),
+        (b"a\0\r\0\r\n\0b\0", b"a\r\nb"),
+        (b"\0", b""),
+    ],
+)
+def test_crs_before_lf_are_one_line_end_another_cr_is_a_blank_and_nul_goes(content: bytes, cleaned: bytes) -> None:
+    assert clean_line_ends(content) == cleaned
+
+
+def one_by_one(content: bytes) -> bytes:
+    """The definition of cleaning, in the simplest words."""
+    ends = re.compile(rb"\r*\n|\r")
+    return ends.sub(lambda end: b"\r\n" if end[0].endswith(b"\n") else b" ", content.replace(b"\0", b""))
+
+
 @given(pieces)
-def test_cleaning_makes_each_bare_line_end_one_crlf_and_changes_nothing_else(content: bytes) -> None:
+def test_cleaning_agrees_with_the_definition_and_cleans_once_for_all(content: bytes) -> None:
     cleaned = clean_line_ends(content)
-    assert cleaned == re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+    assert cleaned == one_by_one(content)
     assert not has_bare_line_end(cleaned)
-    assert clean_line_ends(cleaned) == cleaned
+    assert b"\0" not in cleaned
+    assert clean_line_ends(cleaned) is cleaned
+
+
+@given(st.lists(pieces))
+def test_cleaning_in_pieces_is_cleaning_the_whole(parts: list[bytes]) -> None:
+    whole = b"".join(parts)
+    cleaning = Cleaning()
+    assert b"".join([cleaning.take(part) for part in parts]) + cleaning.end() == one_by_one(whole)
+    assert cleaning.nul is (b"\0" in whole)
+    assert cleaning.bare_line_end is has_bare_line_end(whole.replace(b"\0", b""))
+
+
+@pytest.mark.parametrize("run", [*range(1, 70), 1_000_000])
+def test_a_run_of_crs_of_any_length_before_lf_is_one_line_end(run: int) -> None:
+    assert clean_line_ends(b"a" + b"\r" * run + b"\nb" + b"\r" * run + b"c") == b"a\r\nb" + b" " * run + b"c"
+    assert clean_line_ends(b"\r" * run + b"\n") == b"\r\n"
 
 
 def test_clean_content_is_not_copied() -> None:

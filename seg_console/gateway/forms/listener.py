@@ -43,7 +43,10 @@ class ListenerForm(forms.Form):
         label=_("Messages With Bare CR or LF"),
         choices=BareLineEnds,
         widget=forms.RadioSelect,
-        help_text=_("Clean: each becomes a proper line end. Reject: such a message is refused with 550."),
+        help_text=_(
+            "Clean: LF, with any number of CR before it, becomes one proper line end, any other CR a blank, and NUL is "
+            "taken out. Reject: such a message is refused with 550."
+        ),
     )
     certificate = forms.ChoiceField(
         label=_("TLS Certificate"),
