@@ -16,6 +16,8 @@ from seg_console.config.problems import Problem, Repeated, index_in
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _COMMENT = "#"
+# A quoted local part may hold what separates; no other first word does.
+_BY_SEMICOLONS = re.compile(r'((?:"(?:[^"\\]|\\.)*"(?=@))?+)[^\s;]*;')
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,19 @@ class Reading:
 
 def stated_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that say something, without the blanks around them, numbered from 1 as an editor does: a line ends with
-    CR, LF or both. Empty lines and those that begin with # say nothing."""
+    CR, LF or both. Empty lines, those of semicolons alone, which spreadsheet programs write for empty rows, and those
+    that begin with # say nothing."""
     for number, line in enumerate(_LINE_END.split(text), start=1):
         stripped = line.strip()
-        if stripped and not stripped.startswith(_COMMENT):
+        if stripped.strip("; \t") and not stripped.startswith(_COMMENT):
             yield number, stripped
+
+
+def in_words(line: str, most: int) -> str:
+    """A line of a file that a spreadsheet program wrote with semicolons between its cells, known by one right behind
+    the first word: the first `most` of them are tabs instead. Any other line as it is."""
+    found = _BY_SEMICOLONS.match(line)
+    if found is None:
+        return line
+    start, rest = found[1], line[found.end(1) :]
+    return start + rest.rstrip("; \t").replace(";", "\t", most)

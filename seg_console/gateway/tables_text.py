@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from seg_console.config.table_text import Reading, stated_lines
+from seg_console.config.table_text import Reading, in_words, stated_lines
 from seg_console.gateway.document import HOST_ACCESS, RECIPIENT_ACCESS
 from seg_console.mail.lines import visible
 
@@ -45,7 +45,7 @@ def read_host_access(text: str) -> Reading:
     stand."""
     reading = Reading(HOST_ACCESS.key)
     for number, line in stated_lines(text):
-        word, rest = _parted(line)
+        word, rest = _parted(in_words(line, 1))
         if word == GROUP:
             reading.add({"name": rest, "entries": []}, number)
         elif not reading.items:
@@ -95,7 +95,7 @@ def read_recipient_access(text: str) -> Reading:
     row of the table, `ALL REJECT`, may stand there or be left out."""
     reading = Reading(RECIPIENT_ACCESS.key)
     for number, line in stated_lines(text):
-        recipient, *words = line.split(None, 3)
+        recipient, *words = in_words(line, 3).split(None, 3)
         action, response = words[0] if words else "", words[1:]
         if (recipient.upper(), action.upper(), response) == ("ALL", "REJECT", []):
             continue

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from seg_console.config.table_text import Reading
 from seg_console.delivery.document import DESTINATION_CONTROLS, Control
 from seg_console.tables.files import TableFile
-from seg_console.ui.spreadsheet import FORMULA_STARTS, safe_cell
+from seg_console.ui.spreadsheet import plain_cell, safe_cell
 
 COLUMNS = tuple(Control.model_fields)
 NUMBERS = frozenset(
@@ -26,6 +26,9 @@ NUMBERS = frozenset(
         "recipients_minutes",
     }
 )
+# As spreadsheet programs write them: where numbers have a decimal comma it is semicolons; tabs when cells are pasted.
+SEPARATORS = ",;\t"
+_STATED = re.compile(r'[^\s,;"]')
 # A negative or a very large one is told its range by the rules of the document.
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
@@ -33,7 +36,7 @@ _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 def read(text: str) -> Reading:
     """An empty cell says what a key that is left out says: the default."""
     reading = Reading(DESTINATION_CONTROLS.key)
-    source = csv.reader(io.StringIO(text, newline=""), strict=True)
+    source = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_separator(text))
     heading: list[str] | None = None
     try:
         before = 0
@@ -57,6 +60,12 @@ def read(text: str) -> Reading:
     return reading
 
 
+def _separator(text: str) -> str:
+    """What stands between the names of the heading, none of which holds any of these."""
+    heading = next((line for line in text.splitlines() if _STATED.search(line)), "")
+    return max(SEPARATORS, key=heading.count)
+
+
 def _check_heading(heading: Sequence[str], line: int, reading: Reading) -> None:
     unknown = [name for name in heading if name not in COLUMNS]
     if unknown or "domain" not in heading or len(set(heading)) < len(heading):
@@ -71,7 +80,7 @@ def _read_row(heading: Sequence[str], cells: Sequence[str], line: int, reading: 
     item: dict[str, Any] = {}
     # What is right under its column is checked all the same.
     for name, cell in zip(heading, cells, strict=False):
-        value = _plain_cell(cell.strip())
+        value = plain_cell(cell.strip())
         if not value:
             continue
         if name not in NUMBERS:
@@ -82,11 +91,6 @@ def _read_row(heading: Sequence[str], cells: Sequence[str], line: int, reading: 
             words = _now("%(field)s: give a whole number, or nothing for the default.")
             reading.fault(line, words % {"field": name})
     reading.add(item, line)
-
-
-def _plain_cell(cell: str) -> str:
-    """Without the quote that an export puts before what a spreadsheet program would take for a formula."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
 def write(items: Sequence[dict[str, Any]]) -> bytes:
@@ -115,7 +119,8 @@ FILE = TableFile(
     import_view="destination-controls:import",
     form_help=_(
         "A CSV file, as Export gives it: the first line names the columns, each further line is a destination. An "
-        "empty cell means the default; the destination ALL is the default row."
+        "empty cell means the default; the destination ALL is the default row. Semicolons or tabs may stand in place "
+        "of commas, as some spreadsheet programs write them."
     ),
     example="domain,max_connections,max_recipients,recipients_minutes,tls\n"
     "partner.example,20,500,60,required\n"

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.config.table_text import Reading, stated_lines
+from seg_console.config.table_text import Reading, in_words, stated_lines
 from seg_console.delivery.document import DISCARD, SMTP_ROUTES, USE_DNS
 from seg_console.mail.lines import visible
 from seg_console.tables.files import TableFile
@@ -28,8 +28,8 @@ def read(text: str) -> Reading:
 
 
 def _read_line(words: str, number: int, reading: Reading) -> None:
-    domain, rest = (*words.split(maxsplit=1), "")[:2]
-    hosts = [host.strip() for host in rest.split(",") if host.strip()]
+    domain, rest = (*in_words(words, 1).split(maxsplit=1), "")[:2]
+    hosts = [host.strip() for host in re.split(r"[,;\t]", rest) if host.strip()]
     found = [_HOST.fullmatch(host) for host in hosts]
     unread = [host for host, match in zip(hosts, found, strict=True) if match is None]
     message = _now("“%(host)s” is no host as in host[:port][/priority]; an IPv6 address stands in [ ].")
