@@ -215,7 +215,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "plain": {"()": "seg_console.logs.PlainLines", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "filters": {
         "outage": {"()": "seg_console.ui.outage.OneLineAMinute"},
         "once a minute": {"()": "seg_console.quiet.OnceAMinute"},

@@ -29,6 +29,7 @@ from tornado.ioloop import IOLoop
 
 from seg_console import tether
 from seg_console.guard import Guard
+from seg_console.mail.lines import printable
 from seg_console.processes import PYTHON, Process
 
 Say = Callable[[str], None]
@@ -48,6 +49,8 @@ LOG_FILES_KEPT = 3
 TERMINAL_LINES = 10
 TERMINAL_WINDOW_S = 10.0
 
+# What would move the cursor, or hide a line, of whoever reads a log at a terminal.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 # As a word of its own: celery's banner says `[stderr]@%WARNING`.
 _LEVEL = re.compile(r"(?<![\w%])(WARNING|ERROR|CRITICAL)\b")
 
@@ -77,7 +80,8 @@ class Course:
 
 
 class Output:
-    """What one process writes: kept in its log file, shown on the terminal from WARNING up.
+    """What one process writes, control characters written out: kept in its log file, shown on the terminal from WARNING
+    up.
 
     Called by circus with `{"data": bytes}` as it reads them. `last_line` is the last that was not blank.
     """
@@ -93,8 +97,9 @@ class Output:
         self._shown: deque[float] = deque(maxlen=TERMINAL_LINES)
 
     def __call__(self, data: Mapping[str, Any]) -> None:
-        self._file(data)
-        *lines, self._rest = (self._rest + data["data"]).split(b"\n")
+        plain = _CONTROL.sub(lambda found: b"\\x%02x" % found[0][0], data["data"])
+        self._file({**data, "data": plain})
+        *lines, self._rest = (self._rest + plain).split(b"\n")
         for line in lines:
             self._line(line.decode(errors="replace").rstrip())
 
@@ -103,7 +108,7 @@ class Output:
             return
         self.last_line = line.strip()
         if self._show_warnings and _LEVEL.search(line[:120]) and self._room_on_terminal():
-            self._say(f"{self._name}: {line}")
+            self._say(f"{self._name}: {printable(line)}")
 
     def _room_on_terminal(self) -> bool:
         now = time.monotonic()

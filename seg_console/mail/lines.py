@@ -16,6 +16,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # reads as another one, and those of no width, which make two names look like one. The joiners stay: Persian and
 # emoji are written with them.
 _UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_CUT = b"... [%d octets cut]"
 _NAMED_ESCAPES = {"\r": "\\r", "\n": "\\n", "\t": "\\t"}
 
 
@@ -113,6 +114,15 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNSEEN.sub(_escape, printable(text))
+
+
+def shortened(line: bytes, most: int) -> bytes:
+    """A line of UTF-8 in at most so many octets; where there were more, it ends with how many were cut."""
+    if len(line) <= most:
+        return line
+    room = most - len(_CUT % len(line))
+    kept = line[:room].decode(errors="ignore").encode()
+    return kept + _CUT % (len(line) - len(kept))
 
 
 def _escape(match: re.Match[str]) -> str:

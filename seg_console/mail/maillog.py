@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from seg_console import VERSION
+from seg_console.mail.lines import shortened
 from seg_console.mail.maillog_text import log_time
 
 logger = logging.getLogger(__name__)
@@ -115,13 +116,7 @@ class MailLog:
 
 
 def _line(start: str, text: str) -> bytes:
-    """One line of the log; what is too long ends with how much of it was cut."""
-    line = f"{start}{text}\n".encode(errors="backslashreplace")
-    if len(line) <= LONGEST_LINE:
-        return line
-    room = LONGEST_LINE - len(f"... [{len(line)} octets cut]\n")
-    kept = line[:room].decode(errors="ignore").encode()
-    return kept + f"... [{len(line) - 1 - len(kept)} octets cut]\n".encode()
+    return shortened((start + text).encode(errors="backslashreplace"), LONGEST_LINE - 1) + b"\n"
 
 
 class _Turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -488,6 +489,24 @@ def test_hostile_subjects_are_shown_as_text_on_page_and_in_csv(client: Client) -
     text = client.get(reverse("monitor:message-tracking-export"), {"search": "1"}).content.decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[1][5].startswith("'=HYPERLINK")
+
+
+def test_control_characters_of_strangers_are_written_out_on_page_and_in_csv(client: Client) -> None:
+    message(101, subject="Pay \x1b]0;me\x07 now\x9b", message_id_header="<\x1b[2J@example.net>")
+    Message.objects.update(reverse_dns="a\x1bb")
+    TrackingEvent.objects.create(
+        message_id=101, at=timezone.now(), kind="received", data=sample_events.RECEIVED.data() | {"subject": "\x1b[31m"}
+    )
+    found = client.get(reverse("monitor:message-tracking"), {"search": "1"})
+    details = client.get(reverse("monitor:message-tracking-details", args=[101]))
+    export = client.get(reverse("monitor:message-tracking-export"), {"search": "1"})
+    for page in (found, details, export):
+        assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", page.content.decode("utf-8-sig"))
+        assert r"Pay \x1b]0;me\x07 now\x9b" in page.content.decode()
+    (shown,) = found.context["hits"]
+    narrowed = client.get(reverse("monitor:message-tracking") + shown.subject_url)
+    assert [hit.hit.mid for hit in narrowed.context["hits"]] == [101]
+    assert "\x1b" not in narrowed.content.decode()
 
 
 def test_details_show_the_connectors_success_by_default_and_everything_on_request(client: Client) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_console.mail.lines import Cleaning, clean_line_ends, has_bare_line_end, printable, visible
+from seg_console.mail.lines import Cleaning, clean_line_ends, has_bare_line_end, printable, shortened, visible
 
 pieces = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"\0"])).map(b"".join)
 
@@ -134,3 +134,17 @@ def test_printable_text_is_one_line_of_utf_8(text: str) -> None:
 )
 def test_what_nobody_sees_is_written_out(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@given(st.text(), st.integers(min_value=30, max_value=60))
+def test_a_shortened_line_has_its_beginning_and_says_what_is_missing(text: str, most: int) -> None:
+    line = text.encode(errors="backslashreplace")
+    short = shortened(line, most)
+    assert len(short) <= most
+    if len(line) <= most:
+        assert short is line
+        return
+    kept, _mark, cut = short.rpartition(b"... [")
+    assert line.startswith(kept)
+    assert cut == b"%d octets cut]" % (len(line) - len(kept))
+    assert most - len(short) < 5

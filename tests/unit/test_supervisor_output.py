@@ -27,6 +27,17 @@ def test_everything_goes_to_the_log_and_warnings_to_the_terminal(tmp_path: Path,
     assert (tmp_path / "worker.log").read_text().count("\n") == 3
 
 
+def test_control_characters_reach_neither_terminal_nor_log(tmp_path: Path, terminal: list[str]) -> None:
+    worker = output(tmp_path, terminal)
+
+    worker({"data": "ERROR \x1b[2J\x07\r\x9b\t\x7f\n".encode()})
+    worker({"data": b"\x1b"})
+    worker.close()
+
+    assert terminal == [r"worker: ERROR \x1b[2J\x07\x0d\x9b\t\x7f"]
+    assert (tmp_path / "worker.log").read_text() == "ERROR \\x1b[2J\\x07\\x0d\x9b\t\\x7f\n\\x1b"
+
+
 @pytest.mark.parametrize("line", ["SecurityWarning: root", ". logfile -> [stderr]@%WARNING", "a" * 200 + " ERROR "])
 def test_a_word_that_is_no_level_is_not_shown(tmp_path: Path, terminal: list[str], line: str) -> None:
     worker = output(tmp_path, terminal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from seg_console.ui.spreadsheet import csv_download
 from seg_console.ui.times import tracking_time
 
 MOST_EXPORTED = 1000
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNBOUND = {"sender_operator": "begins_with", "recipient_operator": "begins_with", "subject_operator": "begins_with"}
 # What the search begins with where the account's time range is longer than the shortest that tracking has.
@@ -95,10 +97,11 @@ class ShownHit:
         return self._narrowed("subject", self.hit.subject)
 
     def _narrowed(self, name: str, value: str, *, operator: str = "is") -> str:
-        """The search narrowed to this value; to its beginning where the whole does not fit the field."""
+        """The search narrowed to this value; to its beginning where the whole does not fit the field, or holds control
+        characters, which do not stand in one."""
         query = _bare(self._asked)
-        query[name] = value[:LONGEST_TEXT]
-        query[f"{name}_operator"] = operator if len(value) <= LONGEST_TEXT else "begins_with"
+        query[name] = _CONTROL.split(value, maxsplit=1)[0][:LONGEST_TEXT]
+        query[f"{name}_operator"] = operator if query[name] == value else "begins_with"
         return f"?{query.urlencode()}"
 
 

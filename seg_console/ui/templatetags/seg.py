@@ -11,7 +11,7 @@ from django.contrib.messages.storage.base import Message
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from seg_console.mail import addresses
+from seg_console.mail import addresses, lines
 from seg_console.ui import times
 
 register = template.Library()
@@ -57,6 +57,12 @@ def field(bound_field: Any) -> dict[str, Any]:
 def readable(text: str) -> str:
     """An address, an entry or a domain, with the letters of an internationalized domain name after it."""
     return addresses.readable(text)
+
+
+@register.filter
+def printable(text: str) -> str:
+    """What strangers wrote, its control characters written out."""
+    return lines.printable(text)
 
 
 @register.filter
