@@ -15,7 +15,7 @@ Decisions where the reference leaves room:
 - "Any Sender" asks for no header, so it takes in the first round. "Following Senders are Not" holds when no header of
   any priority matches an entry; it too takes in the first round. A missing header or null sender matches no entry.
 - "Following" with no entries matches nobody, "Not" with no entries everybody.
-- A quoted local part is compared by what it means, so that `"joe"@example.com` cannot evade a policy for `joe@`.
+- Addresses are compared by their `address_key`, so that `"joe"@example.com` cannot evade a policy for `joe@`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, get_args
 
-from seg_console.mail.addresses import AddressError, check_address, check_domain, check_local_part
+from seg_console.mail.addresses import AddressError, address_key, check_address, check_domain, check_local_part
 from seg_console.mail.lines import visible
 
 DEFAULT_POLICY_UID = "00000000-0000-0000-0000-000000000001"
@@ -44,10 +44,6 @@ SenderPriorities = Sequence[Sequence[SenderHeader]]
 DOCUMENTED_PRIORITIES: tuple[tuple[SenderHeader, ...], ...] = (("envelope_sender",), ("from",), ("reply_to",))
 """seg-webui 3.6: the envelope sender, then From, then Reply-To."""
 ONE_PRIORITY: tuple[tuple[SenderHeader, ...], ...] = (SENDER_HEADERS,)
-
-_QUOTED_PAIR = re.compile(r"\\(.)")
-_TO_QUOTE = re.compile(r'["\\]')
-_UNQUOTED = re.compile(r'[^\s"()<>,:;@.\\\[\]]+(?:\.[^\s"()<>,:;@.\\\[\]]+)*')
 
 
 class Senders(NamedTuple):
@@ -407,7 +403,7 @@ def _miss(
 
 def _matched(entries: Iterable[str], keys: frozenset[str]) -> tuple[str, ...]:
     """Those entries that match the address, or one of the addresses, with these keys."""
-    return tuple(entry for entry in entries if _plain(entry.lower()) in keys)
+    return tuple(entry for entry in entries if address_key(entry) in keys)
 
 
 def check_entry(text: str) -> str:
@@ -418,16 +414,17 @@ def check_entry(text: str) -> str:
     """
     entry = text.strip()
     local, at, domain = entry.rpartition("@")
-    if not at or entry == "@" or "*" in entry or re.search(r"\s", entry):
+    blank = re.search(r"\s", domain if local.startswith('"') else entry)
+    if not at or entry == "@" or "*" in entry or blank:
         raise AddressError(
             '"%(entry)s" is not an entry: '
             "write user@example.com, user@, @example.com or @.example.com (any sub-domain).",
             entry=visible(entry)[:80],
         )
     if local and domain:
-        return _plain(check_address(entry).lower())
+        return check_address(entry).lower()
     if local:
-        return _plain(check_local_part(local, whole=entry).lower() + "@")
+        return check_local_part(local, whole=entry).lower() + "@"
     if domain.startswith("."):
         return "@." + check_domain(domain[1:])
     return "@" + check_domain(domain)
@@ -442,12 +439,12 @@ def _required(condition: RecipientCondition) -> frozenset[str]:
 
 def entry_keys(entries: Iterable[str]) -> frozenset[str]:
     """The entries as they are compared: those that mean the same are the same."""
-    return frozenset(_plain(entry.lower()) for entry in entries)
+    return frozenset(address_key(entry) for entry in entries)
 
 
 def covering_entries(entry: str) -> list[str]:
     """Every entry that matches whatever this one matches, as they are compared; itself among them."""
-    key = _plain(entry.lower())
+    key = address_key(entry)
     if key.endswith("@"):
         return [key]
     if key.startswith("@"):
@@ -474,9 +471,7 @@ def _numbers(index: Mapping[str, Sequence[int]], keys: Iterable[str]) -> set[int
 
 def _keys(address: str) -> list[str]:
     """Every entry that would match this address."""
-    address = address.lower()
-    if address.startswith('"'):
-        address = _plain(address)
+    address = address_key(address)
     local, at, domain = address.rpartition("@")
     if not at:
         return [address + "@"]
@@ -491,16 +486,3 @@ def _parents(domain: str) -> list[str]:
         keys.append("@" + domain[dot:])
         dot = domain.find(".", dot + 1)
     return keys
-
-
-def _plain(address: str) -> str:
-    """The address with its local part in the least quoted spelling (RFC 5321 section 4.1.2: all mean the same)."""
-    if not address.startswith('"'):
-        return address
-    local, _, domain = address.rpartition("@")
-    if len(local) < 3 or not local.endswith('"'):
-        return address
-    meaning = _QUOTED_PAIR.sub(r"\1", local[1:-1])
-    if not _UNQUOTED.fullmatch(meaning):
-        meaning = '"' + _TO_QUOTE.sub(r"\\\g<0>", meaning) + '"'
-    return f"{meaning}@{domain}"

@@ -12,6 +12,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import NamedTuple
 
+from seg_console.mail.addresses import as_sent
 from seg_console.mail.headers import header_block
 from seg_console.mail.lines import clean_line_ends
 from seg_console.mail.mime import (
@@ -93,7 +94,7 @@ def delivery_report(
 
 def _to_field(address: str) -> bytes:
     """An address that is not ASCII stands as the name of an empty group, as in a downgraded message (RFC 6857)."""
-    address = one_line(address)
+    address = as_sent(one_line(address))
     return address_field("To", address) if address.isascii() else text_field("To", f"{encoded_words(address)} :;")
 
 

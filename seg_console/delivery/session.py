@@ -34,6 +34,7 @@ from seg_console.delivery.kinds import Conversion, Timeouts
 from seg_console.delivery.outcome import Failure, Outcome, Stage, told
 from seg_console.delivery.replies import Replies
 from seg_console.delivery.tls import TlsDemand, TlsMode, chain_of, context_for
+from seg_console.mail.addresses import as_sent
 from seg_console.mail.lines import clean_line_ends
 
 # The server says it is closing the connection (RFC 5321 3.8).
@@ -395,14 +396,14 @@ class _Transaction:
     def commands(self) -> list[bytes]:
         """MAIL, one RCPT for each recipient, DATA; each a line. Raises ValueError rather than send a second line in
         one of them."""
-        arguments = [b"MAIL FROM:<%b>" % self._envelope.sender.encode()]
+        arguments = [b"MAIL FROM:<%b>" % as_sent(self._envelope.sender).encode()]
         if self._offers("size"):
             arguments.append(b"SIZE=%d" % len(self._envelope.content))
         if self._envelope.eight_bit and self._offers("8bitmime"):
             arguments.append(b"BODY=8BITMIME")
         if self._international:
             arguments.append(b"SMTPUTF8")
-        recipients = [b"RCPT TO:<%b>" % recipient.encode() for recipient in self._envelope.recipients]
+        recipients = [b"RCPT TO:<%b>" % as_sent(recipient).encode() for recipient in self._envelope.recipients]
         commands = [b" ".join(arguments), *recipients, b"DATA"]
         if any(b"\r" in command or b"\n" in command or b"\0" in command for command in commands):
             raise ValueError("an address with a control character")

@@ -19,14 +19,17 @@ from seg_console.gateway.document import Access as Row
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
 from seg_console.gateway.place import Place, place_of
 from seg_console.gateway.protocol import Access
-from seg_console.mail.addresses import split_address
+from seg_console.mail.addresses import address_key, split_address
 
 
 class RecipientAccessTable:
     """The Recipient Access Table, indexed: an address has a few keys, and the one that stands first decides."""
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
-        self._place = {row.recipient: place for place, row in enumerate(rows)}
+        self._place: dict[str, int] = {}
+        for place, row in enumerate(rows):
+            # Rows of a set from before two spellings were one may be the same: the first decides.
+            self._place.setdefault(row.recipient, place)
         self._access = [_access(row) for row in rows]
 
     @property
@@ -74,9 +77,9 @@ def listener_tls(configuration: Document) -> ssl.SSLContext | None:
 
 
 def _keys(address: str) -> list[str]:
-    """Every form of row that would match this address."""
-    local, domain = split_address(address)
-    local, labels = local.lower(), domain.split(".")
+    """Every form of row that would match this address; the first is the row for it alone."""
+    local, domain = split_address(address_key(address))
+    labels = domain.split(".")
     parents = ["." + ".".join(labels[index:]) for index in range(1, len(labels))]
     return [f"{local}@{domain}", f"{local}@", domain, *parents]
 

@@ -22,6 +22,8 @@ NUMBERS = frozenset(
 )
 # A negative one is told its range by the rules of the document.
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+# Recipient, action, code and text; a quoted local part may hold blanks.
+_ROW = re.compile(r'((?:"(?:[^"\\]|\\.)*"(?=@))?\S*)\s*(\S*)\s*(\S*)\s*(.*)')
 _SHOWN_LENGTH = 80
 
 
@@ -95,13 +97,13 @@ def read_recipient_access(text: str) -> Reading:
     row of the table, `ALL REJECT`, may stand there or be left out."""
     reading = Reading(RECIPIENT_ACCESS.key)
     for number, line in stated_lines(text):
-        recipient, *words = in_words(line, 3).split(None, 3)
-        action, response = words[0] if words else "", words[1:]
-        if (recipient.upper(), action.upper(), response) == ("ALL", "REJECT", []):
+        found = _ROW.fullmatch(in_words(line, 3))
+        assert found is not None
+        recipient, action, code, said = found.groups()
+        if (recipient.upper(), action.upper(), code) == ("ALL", "REJECT", ""):
             continue
         item: dict[str, Any] = {"recipient": recipient, "action": action.lower()}
-        if response:
-            code, said = (*response, "")[:2]
+        if code:
             if code.isascii() and code.isdecimal() and len(code) == 3 and said:
                 item["response"] = {"code": int(code), "text": said}
             else:

@@ -1,4 +1,4 @@
-"""Mail addresses: taking them apart, and checking those that people type in."""
+"""Mail addresses: taking them apart, telling which are one, and checking those that people type in."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ import idna
 
 from seg_console.mail.lines import visible
 
-# RFC 5321 section 4.5.3.1: 64 octets of local part, 256 of path including the angle brackets.
-LONGEST_LOCAL_PART = 64
+# RFC 5321 section 4.5.3.1 asks for 64 octets of local part at least; forwarding, SRS and VERP exceed them daily. A path
+# has 256 including the angle brackets.
+LONGEST_LOCAL_PART = 255
 LONGEST_ADDRESS = 254
 LONGEST_DOMAIN = 253
 LONGEST_LABEL = 63
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+# Dots may stand anywhere: large providers have given out such addresses (docs/decisions.md#addresses).
+_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _QUOTED_STRING = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_QUOTED_LOCAL_PART = re.compile(r'"((?:[^"\\]|\\.)*)"(?=@[^@]*\Z|\Z)', re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_TO_QUOTE = re.compile(r'["\\]')
+# Of any script: addresses in header fields need not be ASCII.
+_NEEDS_NO_QUOTES = re.compile(r'[^\s"()<>,:;@\\\[\]]+')
+# An underscore is no part of a host name, and yet the world has domains with one.
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 _SHOWN_LENGTH = 80
 _ENCODED = "xn--"
 _RIGHT_TO_LEFT = {"R", "AL", "AN"}
@@ -52,10 +59,49 @@ def domain_of(address: str) -> str:
     return split_address(address)[1]
 
 
+def least_quoted(address: str) -> str:
+    """The address with its local part in the least quoted of the spellings that mean the same (RFC 5321 section 4.1.2).
+
+    `"c\\eo"@corp.example` is `ceo@corp.example`, `"a b"@` stays. Letter case and domain stay as they are, and so does
+    what is malformed. Without any @ all is local part.
+    """
+    found = _QUOTED_LOCAL_PART.match(address) if address.startswith('"') else None
+    if found is None:
+        return address
+    meaning = _QUOTED_PAIR.sub(r"\1", found[1])
+    if not _NEEDS_NO_QUOTES.fullmatch(meaning):
+        meaning = '"' + _TO_QUOTE.sub(r"\\\g<0>", meaning) + '"'
+    return meaning + address[found.end() :]
+
+
+def address_key(address: str) -> str:
+    """What the spellings of one address have in common: two addresses are one where their keys are equal.
+
+    In lower case, least quoted, an address literal in its shortest spelling. A key is its own key.
+    """
+    key = least_quoted(address.lower())
+    if not key.endswith("]"):
+        return key
+    local, at, domain = key.rpartition("@")
+    try:
+        return f"{local}{at}{_check_literal(domain).lower()}"
+    except AddressError:
+        return key
+
+
+def as_sent(address: str) -> str:
+    """The address as MAIL and RCPT may name it: as it stands, but for a local part whose dots only quotes allow
+    (RFC 5321 section 4.1.2, docs/decisions.md#odd-dots)."""
+    local, at, domain = address.rpartition("@")
+    if at and not local.startswith('"') and "" in local.split("."):
+        return f'"{local}"@{domain}'
+    return address
+
+
 def check_address(text: str) -> str:
     """One mailbox by RFC 5321 section 4.1.2, blanks around it dropped.
 
-    Returns it with the local part as typed and the domain lower-cased and in ASCII (IDNA) form. Address literals
+    Returns it with the local part least quoted and the domain lower-cased and in ASCII (IDNA) form. Address literals
     (`user@[192.0.2.1]`, `user@[IPv6:2001:db8::1]`) are mailboxes too. Raises AddressError.
     """
     text = text.strip()
@@ -64,8 +110,7 @@ def check_address(text: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at:
         raise AddressError("%(address)s has no @: write it as user@example.com.", address=_shown(text))
-    check_local_part(local, whole=text)
-    address = f"{local}@{_check_host(domain)}"
+    address = f"{check_local_part(local, whole=text)}@{_check_host(domain)}"
     if len(address) > LONGEST_ADDRESS:
         raise AddressError(
             "%(address)s is too long: an address has at most %(most)s characters.",
@@ -76,7 +121,7 @@ def check_address(text: str) -> str:
 
 
 def check_local_part(local: str, *, whole: str) -> str:
-    """The part before the @ (`whole` is what the sentence names), as it stands. Raises AddressError."""
+    """The part before the @ (`whole` is what the sentence names), least quoted. Raises AddressError."""
     if not local:
         raise AddressError("%(address)s has nothing before the @.", address=_shown(whole))
     if not local.isascii():
@@ -90,16 +135,17 @@ def check_local_part(local: str, *, whole: str) -> str:
             address=_shown(whole),
             most=LONGEST_LOCAL_PART,
         )
-    if not (_DOT_STRING.fullmatch(local) or _QUOTED_STRING.fullmatch(local)):
+    if not (_PLAIN.fullmatch(local) or _QUOTED_STRING.fullmatch(local)):
         raise AddressError(
-            "%(address)s has a character, a blank or a dot before the @ that is not allowed there without quotes.",
+            "%(address)s has a character or a blank before the @ that is not allowed there without quotes.",
             address=_shown(whole),
         )
-    return local
+    return least_quoted(local)
 
 
 def check_domain(text: str) -> str:
-    """A domain name by RFC 5321 section 4.1.2, lower-cased and in ASCII (IDNA) form. Raises AddressError."""
+    """A domain name by RFC 5321 section 4.1.2, and one with underscores, lower-cased and in ASCII (IDNA) form. Raises
+    AddressError."""
     domain = text.strip()
     if not domain:
         raise AddressError("A domain is required, for example example.com.")
@@ -185,7 +231,9 @@ def _in_ascii(domain: str) -> str:
         # The mapping drops them, and the name would be another one than the one that was given.
         raise AddressError("%(domain)s holds characters that cannot be seen.", domain=_shown(domain))
     try:
-        return idna.encode(domain, uts46=True).decode("ascii")
+        # Label by label: one with an underscore is no label of IDNA, and may stand beside one that is.
+        labels = idna.uts46_remap(domain, std3_rules=False).split(".")
+        return ".".join(label if label.isascii() else idna.alabel(label).decode("ascii") for label in labels)
     except UnicodeError:  # idna.IDNAError is one
         raise AddressError("%(domain)s is not a valid internationalized domain name.", domain=_shown(domain)) from None
 
@@ -201,7 +249,8 @@ def _check_label(label: str, domain: str) -> None:
         )
     if not _LABEL.fullmatch(label):
         raise AddressError(
-            "%(domain)s is not a domain name: only letters, digits, hyphens inside a part, and dots are allowed.",
+            "%(domain)s is not a domain name: only letters, digits, underscores, hyphens inside a part, and dots are "
+            "allowed.",
             domain=_shown(domain),
         )
 

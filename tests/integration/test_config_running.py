@@ -18,13 +18,15 @@ from policies.running import policy_table
 from seg_console.accounts.models import User
 from seg_console.config import document, pending, running
 from seg_console.config.running import Keeper, NothingRead
+from seg_console.delivery.document import SMTP_ROUTES
 from seg_console.delivery.kinds import Conversion
 from seg_console.delivery.models import SmtpRoute
 from seg_console.delivery.nexthop import RouteHost
 from seg_console.delivery.running import Control, bounce_profiles, controls, dns, routes
 from seg_console.delivery.tls import TlsMode
+from seg_console.gateway.document import Access as Row
 from seg_console.gateway.protocol import Access
-from seg_console.gateway.running import listener, recipient_access
+from seg_console.gateway.running import RecipientAccessTable, listener, recipient_access
 from tdc.running import connector
 from tests.support.configurations import FULL, full, policy, route
 
@@ -316,6 +318,40 @@ def test_recipient_access_takes_the_first_row_that_matches_and_else_refuses() ->
     assert table.decide("bob@else.example") == Access(accepted=False)
     # RFC 5321 4.5.1: a server that takes mail takes the postmaster's, of its own first domain.
     assert (table.decide("postmaster"), table.own_domain) == (Access(accepted=True), "corp.example")
+
+
+SPELLINGS = {
+    "ceo@corp.example": ("ceo@corp.example", '"ceo"@Corp.example', r'"c\eo"@corp.example', "CEO@corp.example"),
+    "taro..y@corp.example": ("taro..y@corp.example", '"taro..y"@corp.example', r'"taro.\.y"@corp.example'),
+    '"a b"@corp.example': ('"a b"@corp.example', r'"a\ b"@corp.example', r'"\A\ \b"@corp.example'),
+}
+
+
+@pytest.mark.parametrize("row", [spelling for spellings in SPELLINGS.values() for spelling in spellings])
+def test_every_spelling_of_a_row_is_the_row_of_every_spelling_of_the_address(row: str) -> None:
+    commit(recipient_access=[{"recipient": row, "action": "reject"}, {"recipient": "corp.example", "action": "accept"}])
+    table = running.current().value(recipient_access)
+    [stored] = [key for key, spellings in SPELLINGS.items() if row in spellings]
+    every = [spelling for spellings in SPELLINGS.values() for spelling in spellings]
+    assert [each for each in every if not table.decide(each).accepted] == list(SPELLINGS[stored])
+    assert document.dump(pending.committed())["recipient_access"][0]["recipient"] == stored
+
+
+def test_of_rows_that_were_two_before_the_first_decides() -> None:
+    rows = (Row(recipient="ceo@corp.example", action="reject"), Row(recipient='"ceo"@corp.example', action="accept"))
+    assert not RecipientAccessTable(rows).decide("ceo@corp.example").accepted
+
+
+def test_a_domain_with_underscores_is_configured_everywhere() -> None:
+    commit(
+        recipient_access=[{"recipient": "host_a.example", "action": "accept"}],
+        smtp_routes=[{"domain": ".host_a.example", "hosts": [{"host": "_mx.host_a.example"}]}],
+        destination_controls=[{"domain": "host_a.example", "max_connections": 3}],
+    )
+    now = running.current()
+    assert now.value(recipient_access).decide("bob@Host_A.example").accepted
+    assert now.value(controls).for_domain("host_a.example").max_connections == 3
+    assert now.document[SMTP_ROUTES][0].hosts[0].host == "_mx.host_a.example"
 
 
 def test_the_rest_is_as_the_document_says() -> None:

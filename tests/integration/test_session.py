@@ -224,6 +224,17 @@ def test_eight_bit_content_is_refused_where_the_terms_say_so() -> None:
     assert remote.counts["MAIL"] == 0
 
 
+def test_an_address_goes_as_it_was_written_unless_only_quotes_make_it_one() -> None:
+    with smtp_remote() as remote:
+        (sent,), _ = send(remote, envelope(b"x\r\n", '"ceo"@y.example', "taro..y@y.example", sender="Hana.@x.example"))
+    assert sent.outcomes[0].delivered
+    assert remote.commands[0][1:4] == [
+        'MAIL FROM:<"Hana."@x.example> SIZE=3',
+        'RCPT TO:<"ceo"@y.example>',
+        'RCPT TO:<"taro..y"@y.example>',
+    ]
+
+
 def test_an_address_beyond_ascii_needs_the_extension() -> None:
     with smtp_remote() as remote:
         (sent,), usable = send(remote, envelope(b"x\r\n", "jörg@y.example"))

@@ -84,7 +84,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "name at least one destination host.",
     ),
     ({"smtp_routes": [route("a b.example")]}, "smtp_routes[0].domain", "is not a domain name"),
-    ({"smtp_routes": [route("a.example", "no_name")]}, "smtp_routes[0].hosts[0].host", "is not a domain name"),
+    ({"smtp_routes": [route("a.example", "no-name-")]}, "smtp_routes[0].hosts[0].host", "is not a domain name"),
     (
         {"smtp_routes": [{"domain": "a.example", "hosts": [{"host": "mx.example", "port": 0}]}]},
         "smtp_routes[0].hosts[0].port",

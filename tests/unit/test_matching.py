@@ -131,6 +131,13 @@ def test_combination_senders_are_not_and_one_or_more_recipients() -> None:
         ("joe@", '"joe"@example.com', True),
         ("joe@example.com", '"j\\oe"@example.com', True),
         ('"joe"@', "joe@example.com", True),
+        ("taro..y@example.com", '"taro..y"@example.com', True),
+        ('"taro..y"@', r'"ta\ro..y"@example.com', True),
+        ('"taro..y"@', "taro..y@example.com", True),
+        ("taro..y@", "taro.y@example.com", False),
+        (r'"a\ b"@', '"A b"@example.com', True),
+        ("joe@[IPv6:2001:db8::1]", "joe@[ipv6:2001:DB8:0::1]", True),
+        ("@exam_ple.com", "joe@EXAM_ple.com", True),
         ('"a@b"@example.com', '"a@b"@example.com', True),
         ("@example.com", "", False),
     ],
@@ -212,6 +219,9 @@ def test_policies_of_equal_content_stay_apart() -> None:
         ("User@Example.COM", "user@example.com"),
         (" joe@ ", "joe@"),
         ('"Joe"@', "joe@"),
+        ('"Taro..Y"@', "taro..y@"),
+        (r'"a\ B"@Example.com', '"a b"@example.com'),
+        ("@_spf.Exam_ple.com", "@_spf.exam_ple.com"),
         ('"\\a\\"b"@x.example', '"a\\"b"@x.example'),
         ('"a@b"@x.example', '"a@b"@x.example'),
         ("@Example.com", "@example.com"),
@@ -228,7 +238,7 @@ def test_an_entry_is_normalised(text: str, entry: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "@", "example.com", "user", "a b@c.example", "*@example.com", "@*.example.com", "@.", "@-x.example",
-     "a@b@c.example", "@..example.com", "jürgen@", "a..b@", "user@exam\nple.com"],
+     "a@b@c.example", "@..example.com", "jürgen@", "user@exam\nple.com"],
 )  # fmt: skip
 def test_what_is_no_entry_is_refused(text: str) -> None:
     with pytest.raises(AddressError) as caught:
