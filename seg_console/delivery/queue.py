@@ -171,6 +171,7 @@ class _Row(NamedTuple):
     expires_at: datetime
     unanswered: bool
     message__envelope_sender: str
+    message__sender_as_given: str
     message__subject: str | None
     message__message_id_header: str
     message__icid: int
@@ -197,7 +198,7 @@ def _read_claim(row: _Row, destination: Destination, envelope: Sequence[str]) ->
         size=row.size,
         enqueued_at=row.enqueued_at,
         expires_at=row.expires_at,
-        envelope_sender=row.message__envelope_sender,
+        envelope_sender=row.message__sender_as_given or row.message__envelope_sender,
         subject=row.message__subject,
         message_id=row.message__message_id_header,
         icid=row.message__icid,
@@ -328,7 +329,7 @@ def _claimed(row: Delivery, recipients: tuple[tuple[int, str], ...]) -> Claimed:
         size=row.size,
         enqueued_at=row.enqueued_at,
         expires_at=row.expires_at,
-        envelope_sender=row.message.envelope_sender,
+        envelope_sender=row.message.sender_as_given or row.message.envelope_sender,
         subject=row.message.subject,
         message_id=row.message.message_id_header,
         icid=row.message.icid,

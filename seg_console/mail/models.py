@@ -59,7 +59,8 @@ class Message(models.Model):
     remote_ip = models.CharField(max_length=45)
     reverse_dns = models.CharField(max_length=255)
     reverse_dns_verified = models.BooleanField(default=False)
-    envelope_sender = models.CharField(max_length=320)
+    envelope_sender = models.CharField(max_length=320)  # least quoted, as it is searched for
+    sender_as_given = models.CharField(max_length=320, default="")  # "": as envelope_sender
     subject = models.TextField(null=True)  # None: no such header
     message_id_header = models.CharField(max_length=998)
     size = models.BigIntegerField()  # octets of the body as it goes on
@@ -88,7 +89,8 @@ class Message(models.Model):
 
 
 class Recipient(models.Model):
-    """One RCPT TO of one MID; `rid` counts from 0 within it."""
+    """One RCPT TO of one MID; `rid` counts from 0 within it. `address` is least quoted, as it is searched for; its
+    delivery has it as it was given."""
 
     class State(models.TextChoices):
         QUEUED = values.RecipientState.QUEUED, _("Queued for Delivery")

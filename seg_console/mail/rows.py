@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from seg_console.mail.addresses import least_quoted
 from seg_console.mail.bulk import insert_many
 from seg_console.mail.models import Body, Message, Recipient
 from seg_console.mail.values import Direction, MessageState, RecipientState, Verdict
@@ -15,8 +16,9 @@ _LONGEST_HEADER = 998
 
 
 class MessageRow(NamedTuple):
-    """One MID as it begins; its fields are the model's. What comes with the sender's host is empty for messages of
-    our own making. `outstanding`: deliveries that will be queued for it."""
+    """One MID as it begins; its fields are the model's, but for the sender's spelling: `envelope_sender` is as given.
+    What comes with the sender's host is empty for messages of our own making. `outstanding`: deliveries that will be
+    queued for it."""
 
     mid: int
     root_mid: int
@@ -54,13 +56,18 @@ def insert(
     """Insert bodies as (MID, content), messages, and for each MID its recipients in the order of their RIDs, all
     queued. Call inside the transaction that takes responsibility for them. Raises DatabaseError."""
     insert_many(Body, ("mid", "content"), bodies)
-    insert_many(Message, MessageRow._fields, messages)
+    insert_many(Message, (*MessageRow._fields, "sender_as_given"), [_with_spelling(row) for row in messages])
     insert_many(
         Recipient,
         ("message_id", "rid", "address", "state"),
         [
-            (mid, rid, address, RecipientState.QUEUED)
+            (mid, rid, least_quoted(address), RecipientState.QUEUED)
             for mid, addresses in recipients
             for rid, address in enumerate(addresses)
         ],
     )
+
+
+def _with_spelling(row: MessageRow) -> tuple[object, ...]:
+    given, plain = row.envelope_sender, least_quoted(row.envelope_sender)
+    return (*row._replace(envelope_sender=plain), "" if plain == given else given)

@@ -6,7 +6,7 @@ A message and the parts it was split into are one hit, named by the MID that cam
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
 from seg_console.mail import events
+from seg_console.mail.addresses import least_quoted
 from seg_console.mail.models import Message, Recipient, TrackingEvent
 from seg_console.mail.sentences import sentences
 
@@ -25,7 +26,8 @@ MOST_EVENTS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One text condition. Letter case does not matter; `is_empty` is for the subject alone."""
+    """One text condition. Letter case does not matter, nor how an address is quoted; `is_empty` is for the subject
+    alone."""
 
     operator: Operator
     value: str = ""
@@ -163,7 +165,8 @@ def _matching(query: TrackingQuery) -> QuerySet[Message]:
     if query.remote_ip:
         found = found.filter(remote_ip=query.remote_ip)
     if query.sender is not None:
-        found = found.annotate(sender_key=Lower("envelope_sender")).filter(_condition("sender_key", query.sender))
+        sender = _of_address(query.sender)
+        found = found.annotate(sender_key=Lower("envelope_sender")).filter(_condition("sender_key", sender))
     if query.subject is not None:
         found = found.annotate(subject_key=Lower("subject")).filter(_condition("subject_key", query.subject))
     if query.recipient is not None:
@@ -189,8 +192,13 @@ def _condition(column: str, match: Match) -> Q:
     return Q(**{f"{column}__{_LOOKUPS[match.operator]}": match.value.lower()})
 
 
+def _of_address(match: Match) -> Match:
+    """The condition as rows can be held to it, which have addresses least quoted."""
+    return replace(match, value=least_quoted(match.value.strip()))
+
+
 def _recipient_condition(match: Match) -> Q:
-    rows = Recipient.objects.annotate(key=Lower("address")).filter(_condition("key", match))
+    rows = Recipient.objects.annotate(key=Lower("address")).filter(_condition("key", _of_address(match)))
     if match.operator == "is":
         # Led by the index on the address; the other operators are checked message by message, newest first.
         return Q(pk__in=rows.values("message_id"))

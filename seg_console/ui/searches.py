@@ -23,8 +23,10 @@ RANGE_NAMES = {
 }
 PAGE_SIZES = [(str(size), str(size)) for size in (10, 20, 50, 100)]
 DEFAULT_PAGE_SIZE = 20
-LONGEST_TEXT = 200
-"""Characters of a text that is searched for: four of them in Chinese fit the web server's longest request line."""
+LONGEST_ADDRESS = 254
+LONGEST_TEXT = 150
+"""Characters of an address and of a text that is searched for: two of each in Chinese fit the web server's longest
+request line."""
 
 
 def _minutes() -> forms.DateTimeInput:

@@ -13,12 +13,17 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from seg_console.config import running
+from seg_console.delivery import queue
+from seg_console.delivery.kinds import Destination
 from seg_console.delivery.models import Delivery
+from seg_console.delivery.queue import Demand
 from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage
+from seg_console.mail import tracking
 from seg_console.mail.models import Body, Message, Recipient, TrackingEvent
+from seg_console.mail.tracking import Match, TrackingQuery
 from tests.support import running_configuration as configuration
 from tests.support.running_configuration import INTAKE, SECOND_INTAKE
 
@@ -109,6 +114,38 @@ def test_several_recipients_are_not_told_of_each_other_by_the_received_header() 
     take(arrival(101, "bob@corp.example", "carol@corp.example"))
     assert b"for <" not in bytes(Body.objects.get().content)
     assert deliveries()[0][4] == [[0, "bob@corp.example"], [1, "carol@corp.example"]]
+
+
+def test_rows_have_addresses_least_quoted_and_deliveries_as_they_were_given() -> None:
+    take(arrival(101, r'"b\ob"@corp.example', '"a b"@corp.example', sender='"Alice"@Example.net'))
+    message = Message.objects.get()
+    assert (message.envelope_sender, message.sender_as_given) == ("Alice@Example.net", '"Alice"@Example.net')
+    assert [each.address for each in Recipient.objects.order_by("rid")] == ["bob@corp.example", '"a b"@corp.example']
+    assert deliveries()[0][4] == [[0, r'"b\ob"@corp.example'], [1, '"a b"@corp.example']]
+    [claimed] = queue.claim(Demand(Destination("ordinary", "corp.example"), rows=1, octets=10_000), now=NOW)
+    assert claimed.envelope_sender == '"Alice"@Example.net'
+    take(arrival(102, "bob@corp.example"))
+    assert Message.objects.get(pk=102).sender_as_given == ""
+
+
+SPELLINGS = ["taro..y@corp.example", '"Taro..Y"@corp.example', r'"taro\..\y"@Corp.example']
+
+
+@pytest.mark.parametrize("given", SPELLINGS)
+@pytest.mark.parametrize("searched", SPELLINGS)
+@pytest.mark.parametrize("operator", ["is", "begins_with", "contains"])
+def test_tracking_finds_every_spelling_of_an_address_by_every_other(given: str, searched: str, operator: Any) -> None:
+    take(arrival(101, given, sender=given), arrival(102, "taro.y@corp.example", sender="taro.y@corp.example"))
+    match = Match(operator, searched)
+    for query in (TrackingQuery(sender=match), TrackingQuery(recipient=match)):
+        assert [hit.mid for hit in tracking.search(query).hits] == [101]
+
+
+def test_tracking_finds_an_address_as_long_as_there_are() -> None:
+    longest = "srs0=" + "x" * 235 + "@corp.example"
+    take(arrival(101, longest))
+    assert len(longest) == 253
+    assert [hit.mid for hit in tracking.search(TrackingQuery(recipient=Match("is", longest))).hits] == [101]
 
 
 def test_one_delivery_for_each_recipient_domain() -> None:

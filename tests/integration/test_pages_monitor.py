@@ -23,6 +23,7 @@ from seg_console.audit.models import Act, Entry
 from seg_console.config import running
 from seg_console.delivery.models import Delivery, HostStatus
 from seg_console.mail.models import MailCounter, Message, Recipient, TrackingEvent
+from seg_console.ui.searches import LONGEST_TEXT
 from tests.support.pages import configured, htmx, person, signed_in
 from tests.unit import sample_events
 
@@ -474,12 +475,12 @@ def test_a_value_longer_than_its_field_is_narrowed_to_by_its_beginning(client: C
     url = reverse("monitor:message-tracking")
     (_short, long) = client.get(url, {"search": "1"}).context["hits"]
     narrowed = client.get(url + long.subject_url)
-    assert narrowed.context["form"].cleaned_data["subject"] == subject[:200]
+    assert narrowed.context["form"].cleaned_data["subject"] == subject[:LONGEST_TEXT]
     assert narrowed.context["form"].cleaned_data["subject_operator"] == "begins_with"
     assert [hit.hit.mids for hit in narrowed.context["hits"]] == [(101,)]
-    asked = {"search": "1", "message_id": message_id[:200]}
+    asked = {"search": "1", "message_id": message_id[:LONGEST_TEXT]}
     assert [hit.hit.mids for hit in client.get(url, asked).context["hits"]] == [(101,)]
-    assert client.get(url, asked | {"message_id": message_id[:199]}).context["hits"] == []
+    assert client.get(url, asked | {"message_id": message_id[: LONGEST_TEXT - 1]}).context["hits"] == []
 
 
 def test_hostile_subjects_are_shown_as_text_on_page_and_in_csv(client: Client) -> None:

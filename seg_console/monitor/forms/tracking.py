@@ -11,6 +11,7 @@ from seg_console.ui.searches import (
     CUSTOM,
     LAST_DAY,
     LAST_WEEK,
+    LONGEST_ADDRESS,
     LONGEST_TEXT,
     IPAddressField,
     SearchForm,
@@ -30,14 +31,17 @@ class TrackingForm(SearchForm):
 
     sender_operator = forms.ChoiceField(label=_("Envelope Sender: how to compare"), choices=OPERATORS, required=False)
     sender = forms.CharField(
-        label=_("Envelope Sender"), max_length=LONGEST_TEXT, required=False, widget=forms.TextInput(attrs={"size": 44})
+        label=_("Envelope Sender"),
+        max_length=LONGEST_ADDRESS,
+        required=False,
+        widget=forms.TextInput(attrs={"size": 44}),
     )
     recipient_operator = forms.ChoiceField(
         label=_("Envelope Recipient: how to compare"), choices=OPERATORS, required=False
     )
     recipient = forms.CharField(
         label=_("Envelope Recipient"),
-        max_length=LONGEST_TEXT,
+        max_length=LONGEST_ADDRESS,
         required=False,
         widget=forms.TextInput(attrs={"size": 44}),
     )

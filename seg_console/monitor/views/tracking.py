@@ -24,7 +24,7 @@ from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.partials import page_or_partial
 from seg_console.ui.requests import ConsoleRequest
-from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_WEEK, LONGEST_TEXT, with_trail
+from seg_console.ui.searches import CUSTOM, LAST_DAY, LAST_WEEK, LONGEST_ADDRESS, LONGEST_TEXT, with_trail
 from seg_console.ui.spreadsheet import csv_download
 from seg_console.ui.times import tracking_time
 
@@ -100,7 +100,8 @@ class ShownHit:
         """The search narrowed to this value; to its beginning where the whole does not fit the field, or holds control
         characters, which do not stand in one."""
         query = _bare(self._asked)
-        query[name] = _CONTROL.split(value, maxsplit=1)[0][:LONGEST_TEXT]
+        longest = LONGEST_TEXT if name == "subject" else LONGEST_ADDRESS
+        query[name] = _CONTROL.split(value, maxsplit=1)[0][:longest]
         query[f"{name}_operator"] = operator if query[name] == value else "begins_with"
         return f"?{query.urlencode()}"
 
