@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from email.utils import format_datetime
 
 from seg_console.gateway.protocol import AbortedMessage, ReceivedMessage
+from seg_console.mail.addresses import address_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,15 @@ class Arrival:
     message: ReceivedMessage
 
 
-def with_domains(message: ReceivedMessage, *, own: str) -> ReceivedMessage:
-    """`postmaster` without a domain is the postmaster of our `own`; only he comes without one."""
+def with_recipients(message: ReceivedMessage, *, own: str) -> ReceivedMessage:
+    """The message with its recipients as they go on: `postmaster`, the only one who comes without a domain, is that of
+    our `own`, and an address that was given several times stands once, as it was written first."""
     envelope = message.envelope
-    if all("@" in recipient for recipient in envelope.recipients):
-        return message
-    whole = tuple(each if "@" in each else f"{each}@{own}" for each in envelope.recipients)
-    return replace(message, envelope=replace(envelope, recipients=whole))
+    once: dict[str, str] = {}
+    for each in envelope.recipients:
+        whole = each if "@" in each else f"{each}@{own}"
+        once.setdefault(address_key(whole), whole)
+    return replace(message, envelope=replace(envelope, recipients=tuple(once.values())))
 
 
 def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip: bool) -> bytes:

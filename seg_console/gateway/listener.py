@@ -19,7 +19,7 @@ from django.db import connection as database
 from seg_console.config import running
 from seg_console.config.running import Running
 from seg_console.gateway.accept import Happening, store
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_domains
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_recipients
 from seg_console.gateway.document import Listener as ListenerSettings
 from seg_console.gateway.document import SenderGroup
 from seg_console.gateway.follower import Follower
@@ -148,7 +148,7 @@ class Listener:
         if is_looping(message.content):
             self._refuse_loop(connection, message)
             return
-        arrival = Arrival(self._peers[connection], self._now(), self._with_domains(message))
+        arrival = Arrival(self._peers[connection], self._now(), self._with_recipients(message))
         self._writer.submit(arrival, lambda answer: connection.answer(answer.code, answer.text))
 
     def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
@@ -247,9 +247,9 @@ class Listener:
             return access
         return Access(accepted=False, code=452, text="4.7.1 Too many recipients received this hour", throttled=True)
 
-    def _with_domains(self, message: ReceivedMessage) -> ReceivedMessage:
+    def _with_recipients(self, message: ReceivedMessage) -> ReceivedMessage:
         own = running.held().value(recipient_access).own_domain or self._identity.hostname
-        return with_domains(message, own=own)
+        return with_recipients(message, own=own)
 
     def _settings(self) -> ListenerSettings:
         return running.held().value(listener_settings)

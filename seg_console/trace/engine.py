@@ -19,7 +19,7 @@ from seg_console.delivery.kinds import Claimed, Destination, Terms, kind
 from seg_console.delivery.nexthop import LookupFailed, Resolver, RouteHost
 from seg_console.delivery.running import dns, routes
 from seg_console.delivery.session import Address
-from seg_console.gateway.arrival import Arrival, Peer, gateway_headers, with_domains
+from seg_console.gateway.arrival import Arrival, Peer, gateway_headers, with_recipients
 from seg_console.gateway.document import Listener, SenderGroup
 from seg_console.gateway.host_access import ALL, Match
 from seg_console.gateway.listener import INTERFACE, LOOP_ANSWER, REJECTED, match_host, session_limits
@@ -228,7 +228,7 @@ def _arrival(
         matched=client.group.entry,
     )
     own = configuration.value(recipient_access).own_domain or gateway.hostname
-    return Arrival(peer, now, with_domains(message, own=own))
+    return Arrival(peer, now, with_recipients(message, own=own))
 
 
 def _message(arrival: Arrival, configuration: Running, gateway: Gateway, *, now: datetime) -> TracedMessage:

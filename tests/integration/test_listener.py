@@ -19,8 +19,12 @@ from django.utils import timezone
 
 from seg_console.certificates.own import tls_context
 from seg_console.config import running
+from seg_console.delivery import queue
+from seg_console.delivery.kinds import Destination, kind
 from seg_console.delivery.models import Delivery
-from seg_console.mail.models import Body, Message
+from seg_console.delivery.queue import Demand
+from seg_console.gateway.certificate import tls_context
+from seg_console.mail.models import Body, Message, Recipient
 from tests.support import running_configuration as configuration
 from tests.support.listening import listening
 
@@ -85,6 +89,35 @@ def test_postmaster_without_a_domain_is_refused_where_nobody_receives() -> None:
         client.ehlo()
         client.mail("alice@example.net")
         assert client.docmd("RCPT", "TO:<postmaster>")[0] == 550
+
+
+def test_a_recipient_given_several_times_goes_on_once_as_it_was_written_first(log: Callable[[], list[str]]) -> None:
+    configuration.commit()
+    with listening() as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo("client.example.net")
+        client.mail("alice@example.net")
+        given = [
+            '"B.ob"@corp.example',
+            "carol@corp.example",
+            "b.ob@Corp.Example",
+            '"b\\.ob"@corp.example',
+            "POSTMASTER",
+        ]
+        for recipient in [*given, "postmaster@corp.example"]:
+            assert client.docmd("RCPT", f"TO:<{recipient}>")[0] == 250
+        assert client.data(MESSAGE)[0] == 250
+    ordinary, copy = Delivery.objects.order_by("kind")
+    once = ['"B.ob"@corp.example', "carol@corp.example", "POSTMASTER@corp.example"]
+    assert ordinary.recipients == [[rid, address] for rid, address in enumerate(once)]
+    kept = [each.address for each in Recipient.objects.order_by("rid")]
+    assert kept == ["B.ob@corp.example", "carol@corp.example", "POSTMASTER@corp.example"]
+    [line] = [line for line in log() if "RID 0" in line]
+    assert line == 'MID 1 ICID 1 RID 0 To: <"B.ob"@corp.example>'
+    [claimed] = queue.claim(Demand(Destination("tdc", copy.domain), rows=1, octets=10_000), now=timezone.now())
+    journal = kind("tdc").content(claimed, timezone.now()).decode()
+    assert [line for line in journal.splitlines() if line.startswith("Recipient: ")] == [
+        f"Recipient: {address}" for address in kept
+    ]
 
 
 def test_a_connection_is_logged_from_its_opening_to_its_close(log: Callable[[], list[str]]) -> None:
