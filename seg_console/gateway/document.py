@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
+from string import punctuation
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from seg_console.gateway.models import (
     LONGEST_GROUP_NAME,
     LONGEST_IP_ADDRESS,
     LONGEST_RESPONSE,
+    REJECT_CHARACTERS,
     ListenerSettings,
     RecipientAccess,
     last_row,
@@ -130,6 +132,22 @@ def check_listener_port(port: int | None) -> int | None:
     return port
 
 
+def check_default_domain(text: str) -> str:
+    """A domain in its ASCII form; "" stays. Raises ValueError with a sentence."""
+    return check_domain(text) if text.strip() else ""
+
+
+def check_reject_characters(text: str) -> str:
+    """Each of the characters once, in the order given. Raises ValueError with a sentence for one that is ordinary in
+    every user name, or never stands in one."""
+    if any(character not in punctuation for character in text):
+        raise ValueError(
+            _("give characters other than letters and digits, without blanks, for example %(characters)s.")
+            % {"characters": REJECT_CHARACTERS}
+        )
+    return "".join(dict.fromkeys(text))
+
+
 def _check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
     seen: set[str] = set()
     for entry in entries:
@@ -213,6 +231,9 @@ class Listener(Shape):
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     max_connections_per_client: Annotated[int, Field(ge=1, le=10_000)] = 100
     bare_line_ends: Literal["clean", "reject"] = "clean"
+    address_parsing: Literal["loose", "strict"] = "loose"
+    default_domain: Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(check_default_domain)] = ""
+    reject_characters: Annotated[str, AfterValidator(check_reject_characters)] = REJECT_CHARACTERS
     certificate: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME)] = ""
 
 

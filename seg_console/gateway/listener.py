@@ -28,7 +28,13 @@ from seg_console.gateway.place import Orders, Place
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
-from seg_console.gateway.running import host_access, listener_place, listener_tls, recipient_access
+from seg_console.gateway.running import (
+    address_parsing,
+    host_access,
+    listener_place,
+    listener_tls,
+    recipient_access,
+)
 from seg_console.gateway.running import listener as listener_settings
 from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer
 from seg_console.gateway.writer import Writer
@@ -236,6 +242,7 @@ class Listener:
             tls_available=self._tls and group.tls != "none",
             tls_required=group.tls == "required",
             bare_line_ends=settings.bare_line_ends,
+            parsing=running.held().value(address_parsing),
         )
 
     def _access(self, client: str, most_per_hour: int | None, recipient: str) -> Access:

@@ -26,6 +26,10 @@ LONGEST_RECIPIENT = 320
 # Of an IPv6 address whose last part is written as IPv4.
 LONGEST_IP_ADDRESS = 45
 LONGEST_RESPONSE = 400
+LONGEST_DEFAULT_DOMAIN = 253
+# All that ASCII has beside letters and digits.
+MOST_REJECT_CHARACTERS = 32
+REJECT_CHARACTERS = "%!@"
 
 
 def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
@@ -151,10 +155,16 @@ class BareLineEnds(models.TextChoices):
     REJECT = "reject", _("Reject")
 
 
-class ListenerSettings(ConfigurationObject):
-    """Where the listener listens, and its limits. One row in every set.
+class AddressParsing(models.TextChoices):
+    LOOSE = "loose", _("Loose")
+    STRICT = "strict", _("Strict")
 
-    `address` "" and `port` None: what SEG_SMTP_HOST and SEG_SMTP_PORT say.
+
+class ListenerSettings(ConfigurationObject):
+    """Where the listener listens, its limits, and how it reads addresses. One row in every set.
+
+    `address` "" and `port` None: what SEG_SMTP_HOST and SEG_SMTP_PORT say. `default_domain` "": an address without a
+    domain is none.
     """
 
     address = models.CharField(_("IP address"), max_length=LONGEST_IP_ADDRESS, blank=True)
@@ -174,6 +184,16 @@ class ListenerSettings(ConfigurationObject):
     bare_line_ends = models.CharField(
         _("Messages with bare CR or LF"), max_length=10, choices=BareLineEnds, default=BareLineEnds.CLEAN
     )
+    address_parsing = models.CharField(
+        _("SMTP Address Parsing"), max_length=10, choices=AddressParsing, default=AddressParsing.LOOSE
+    )
+    default_domain = models.CharField(_("Add Default Domain"), max_length=LONGEST_DEFAULT_DOMAIN, blank=True)
+    reject_characters = models.CharField(
+        _("Reject These Characters in User Names"),
+        max_length=MOST_REJECT_CHARACTERS,
+        default=REJECT_CHARACTERS,
+        blank=True,
+    )
     # The name of one of the certificates; "" for the gateway's own.
     certificate = models.CharField(_("TLS certificate"), max_length=LONGEST_CERTIFICATE_NAME, blank=True)
 
@@ -184,6 +204,9 @@ class ListenerSettings(ConfigurationObject):
             models.UniqueConstraint(fields=["configuration"], name="gateway_listenersettings_one"),
             models.CheckConstraint(
                 condition=Q(bare_line_ends__in=BareLineEnds.values), name="gateway_listenersettings_bare_line_ends"
+            ),
+            models.CheckConstraint(
+                condition=Q(address_parsing__in=AddressParsing.values), name="gateway_listenersettings_address_parsing"
             ),
             models.CheckConstraint(
                 condition=Q(

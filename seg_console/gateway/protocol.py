@@ -10,7 +10,6 @@ SMTPUTF8 is not offered, since the servers we deliver to may lack it: its parame
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from enum import Enum, StrEnum
 from typing import Final, Literal
 
 from seg_console.gateway.content import END_OF_DATA, Content
+from seg_console.gateway.paths import Parsing, after_colon, read_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class CloseReason(StrEnum):
 class Envelope:
     """What MAIL and RCPT said.
 
-    Addresses are ASCII as the client wrote them, without angle brackets and source route; "" is the null sender, and
+    Addresses are ASCII as the client wrote them, without what `paths` takes away; "" is the null sender, and
     `postmaster` may stand without a domain (RFC 5321 4.1.1.3). `refused` are recipients turned away, `invalid` the
     text of those whose syntax was wrong, `throttled` those that were too many.
     """
@@ -177,67 +177,16 @@ def reply(code: int, text: str) -> bytes:
     return f"{start}{code} {lines[-1]}\r\n".encode("ascii")
 
 
-# -- envelope addresses (RFC 5321 4.1.2) -------------------------------------------------------------------------------
-
-# Dots may stand anywhere in a local part: large providers have given out such addresses, and their mail is wanted.
-_LOCAL: Final = r"""[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[ !#-\[\]-~]|\\[ -~])*\""""
-_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*"
-_LITERAL: Final = r"\[(?:IPv6:)?[0-9A-Fa-f:.]+\]"
-_PATH: Final = (
-    rf"[ \t]*<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<local>{_LOCAL})(?:@(?P<domain>{_DOMAIN}|{_LITERAL}))?)?>"
-    r"(?:[ \t]+(?P<parameters>.*))?"
-)
-_MAIL: Final = re.compile("FROM:" + _PATH, re.IGNORECASE | re.ASCII)
-_RCPT: Final = re.compile("TO:" + _PATH, re.IGNORECASE | re.ASCII)
 _PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 # What could close a comment or start one in the Received header that carries the name is left out.
 _HELO_NAME: Final = re.compile(r"""[^\s()<>"\\,;]{1,255}""")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_MAX_LOCAL: Final = 64
-_MAX_ADDRESS: Final = 254  # a path has at most 256 with its angle brackets (RFC 5321 4.5.3.1.3)
 
 
-def _address(path: re.Match[str]) -> str | None:
-    """The mailbox of a path, without its source route; "" for `<>`, None when a part is too long or no real literal.
-
-    A source route is dropped as RFC 5321 appendix C asks, so it cannot be used to relay: the mailbox decides alone.
-    """
-    local, domain = path["local"], path["domain"]
-    if local is None:
-        return ""
-    if len(local) > _MAX_LOCAL:
-        return None
-    if domain is None:
-        return local
-    if domain.startswith("[") and not _is_literal(domain):
-        return None
-    address = f"{local}@{domain}"
-    return address if len(address) <= _MAX_ADDRESS else None
-
-
-def _is_literal(domain: str) -> bool:
-    inside = domain[1:-1]
-    try:
-        if inside[:5].lower() == "ipv6:":
-            ipaddress.IPv6Address(inside[5:])
-        else:
-            ipaddress.IPv4Address(inside)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_routed(address: str) -> bool:
-    """Whether the local part names a way beyond its domain (`a%b@c`, `b!a@c`, `"a@b"@c`), the old forms of relaying."""
-    local = address.rpartition("@")[0]
-    return "%" in local or "!" in local or "@" in local
-
-
-def _parameters(text: str | None) -> dict[str, str | None] | None:
+def _parameters(text: str) -> dict[str, str | None] | None:
     """ESMTP parameters by their upper-cased keyword; None if one is malformed or stands twice."""
     found: dict[str, str | None] = {}
-    for word in (text or "").split():
+    for word in text.split():
         parameter = _PARAMETER.fullmatch(word)
         if parameter is None or parameter[1].upper() in found:
             return None
@@ -283,7 +232,7 @@ class Session:
     `access` says whether a recipient is taken; `next_mid` gives the MID of a message that begins, or None when there is
     none to be had, which is answered 451. `bare_line_ends` says what becomes of bare CR and LF and of NUL inside a
     message: cleaned as `clean_line_ends` does ("clean"), or the message refused with 550 ("reject"). With
-    `tls_required` no message may begin in clear.
+    `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are.
 
     Every method that returns outputs expects the caller to act on them in order.
     """
@@ -298,6 +247,7 @@ class Session:
         tls_available: bool = False,
         tls_required: bool = False,
         bare_line_ends: Literal["clean", "reject"] = "clean",
+        parsing: Parsing | None = None,
     ) -> None:
         self._hostname = hostname
         self._access = access
@@ -307,6 +257,7 @@ class Session:
         self._tls_required = tls_required
         self._told_tls_missing = False
         self._bare_line_ends = bare_line_ends
+        self._parsing = parsing or Parsing()
         self._phase = Phase.COMMAND
         self._helo: str | None = None
         self._esmtp = False
@@ -641,20 +592,20 @@ class Session:
         if self._limits.max_messages is not None and self._accepted >= self._limits.max_messages:
             self._hang_up(CloseReason.MESSAGES)
             return
-        if argument[:5].upper() != "FROM:":
+        text = after_colon(argument, "FROM", self._parsing)
+        if text is None:
             self._error(501, "5.5.4 Syntax: MAIL FROM:<address>")
             return
-        path = _MAIL.fullmatch(argument)
-        sender = _address(path) if path else None
-        if path is None or sender is None or (sender and path["domain"] is None):
-            self._put(InvalidSender(argument[5:].strip()))
+        path = read_path(text, self._parsing)
+        if path is None or not path.is_whole:
+            self._put(InvalidSender(text.strip()))
             self._error(501, "5.1.7 Bad sender address syntax")
             return
-        parameters = _parameters(path["parameters"])
+        parameters = _parameters(path.parameters)
         if parameters is None:
             self._error(501, "5.5.4 Malformed parameter")
             return
-        self._begin(sender, parameters)
+        self._begin(path.address, parameters)
 
     def _refuse_clear_text(self) -> None:
         if not self._told_tls_missing:
@@ -696,29 +647,25 @@ class Session:
         if transaction is None:
             self._error(503, "5.5.1 MAIL first")
             return
-        if argument[:3].upper() != "TO:":
+        text = after_colon(argument, "TO", self._parsing)
+        if text is None:
             self._error(501, "5.5.4 Syntax: RCPT TO:<address>")
             return
         if not self._has_room(transaction):
             # No error of the client's: it sends the others in another transaction (RFC 5321 4.5.3.1.10).
             self._say(452, "4.5.3 Too many recipients")
             return
-        path = _RCPT.fullmatch(argument)
-        recipient = _address(path) if path else None
-        if not path or not recipient or (path["domain"] is None and recipient.lower() != "postmaster"):
-            transaction.invalid.append(argument[3:].strip())
+        path = read_path(text, self._parsing)
+        if path is None or not path.address or not (path.is_whole or path.is_postmaster):
+            transaction.invalid.append(text.strip())
             self._error(501, "5.1.3 Bad recipient address syntax")
             return
-        if path["parameters"]:
+        if path.parameters:
             self._error(555, "5.5.4 Parameter not supported")
             return
-        self._admit(transaction, recipient)
+        self._admit(transaction, path.address)
 
     def _admit(self, transaction: _Transaction, recipient: str) -> None:
-        if _is_routed(recipient):
-            transaction.refused.append(recipient)
-            self._say(550, "5.7.1 Relaying denied")
-            return
         access = self._access(recipient)
         if access.accepted:
             transaction.recipients.append(recipient)

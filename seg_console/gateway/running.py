@@ -17,20 +17,29 @@ from seg_console.gateway.document import (
 )
 from seg_console.gateway.document import Access as Row
 from seg_console.gateway.host_access import ALL, Group, HostAccessTable
+from seg_console.gateway.models import REJECT_CHARACTERS
+from seg_console.gateway.paths import Parsing
 from seg_console.gateway.place import Place, place_of
 from seg_console.gateway.protocol import Access
 from seg_console.mail.addresses import address_key, split_address
 
+RELAYING_DENIED = Access(accepted=False, code=550, text="5.7.1 Relaying denied")
+
 
 class RecipientAccessTable:
-    """The Recipient Access Table, indexed: an address has a few keys, and the one that stands first decides."""
+    """The Recipient Access Table, indexed: an address has a few keys, and the one that stands first decides.
 
-    def __init__(self, rows: tuple[Row, ...]) -> None:
+    `reject_characters` are refused in a local part that no row names whole: they may say a way beyond the domain
+    (`a%b@c`, `b!a@c`, `"a@b"@c`), the old forms of relaying.
+    """
+
+    def __init__(self, rows: tuple[Row, ...], *, reject_characters: str = REJECT_CHARACTERS) -> None:
         self._place: dict[str, int] = {}
         for place, row in enumerate(rows):
             # Rows of a set from before two spellings were one may be the same: the first decides.
             self._place.setdefault(row.recipient, place)
         self._access = [_access(row) for row in rows]
+        self._reject_characters = frozenset(reject_characters)
 
     @property
     def own_domain(self) -> str | None:
@@ -43,12 +52,16 @@ class RecipientAccessTable:
         `postmaster` without a domain, which a server that takes mail must take (RFC 5321 4.5.1)."""
         if "@" not in address and self.own_domain is not None:
             return Access(accepted=True)
-        places = [self._place[key] for key in _keys(address) if key in self._place]
+        whole, *others = _keys(address)
+        if whole not in self._place and not self._reject_characters.isdisjoint(whole.rpartition("@")[0]):
+            return RELAYING_DENIED
+        places = [self._place[key] for key in (whole, *others) if key in self._place]
         return self._access[min(places)] if places else Access(accepted=False)
 
 
 def recipient_access(configuration: Document) -> RecipientAccessTable:
-    return RecipientAccessTable(configuration[RECIPIENT_ACCESS])
+    characters = configuration[LISTENER].reject_characters
+    return RecipientAccessTable(configuration[RECIPIENT_ACCESS], reject_characters=characters)
 
 
 def host_access(configuration: Document) -> HostAccessTable[SenderGroup]:
@@ -62,6 +75,12 @@ def host_access(configuration: Document) -> HostAccessTable[SenderGroup]:
 def listener(configuration: Document) -> Listener:
     """The listener's limits; sizes in bytes."""
     return configuration[LISTENER]
+
+
+def address_parsing(configuration: Document) -> Parsing:
+    """How the listener reads the addresses of MAIL and RCPT."""
+    chosen = configuration[LISTENER]
+    return Parsing(loose=chosen.address_parsing == "loose", default_domain=chosen.default_domain)
 
 
 def listener_place(configuration: Document) -> Place:

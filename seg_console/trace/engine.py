@@ -26,8 +26,9 @@ from seg_console.gateway.listener import INTERFACE, LOOP_ANSWER, REJECTED, match
 from seg_console.gateway.planning import Plan, Rulebook, plan_all, senders_of
 from seg_console.gateway.protocol import Limits, ReceivedMessage, Session
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
-from seg_console.gateway.running import listener, recipient_access
+from seg_console.gateway.running import address_parsing, listener, recipient_access
 from seg_console.gateway.writer import accepted
+from seg_console.mail.addresses import least_quoted
 from seg_console.mail.headers import is_looping
 from seg_console.trace.dialogue import Dialogue, converse
 from tdc.running import Reason, connector
@@ -203,6 +204,7 @@ def _dialogue(question: Question, configuration: Running, gateway: Gateway, clie
         tls_available=group.tls != "none",
         tls_required=group.tls == "required",
         bare_line_ends=configuration.value(listener).bare_line_ends,
+        parsing=configuration.value(address_parsing),
     )
     return converse(
         session,
@@ -301,7 +303,7 @@ def _delivery(
         message_id=plan.headers.message_id or "",
         icid=plan.arrival.peer.icid,
         content=plan.content,
-        envelope=piece.recipients if of_kind.wants_envelope else (),
+        envelope=tuple(map(least_quoted, piece.recipients)) if of_kind.wants_envelope else (),
     )
     return TracedDelivery(
         spec=spec,

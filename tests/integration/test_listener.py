@@ -23,7 +23,6 @@ from seg_console.delivery import queue
 from seg_console.delivery.kinds import Destination, kind
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.queue import Demand
-from seg_console.gateway.certificate import tls_context
 from seg_console.mail.models import Body, Message, Recipient
 from tests.support import running_configuration as configuration
 from tests.support.listening import listening
@@ -118,6 +117,23 @@ def test_a_recipient_given_several_times_goes_on_once_as_it_was_written_first(lo
     assert [line for line in journal.splitlines() if line.startswith("Recipient: ")] == [
         f"Recipient: {address}" for address in kept
     ]
+
+
+def test_addresses_are_read_as_the_listener_is_set() -> None:
+    configuration.commit(listener={"default_domain": "corp.example", "reject_characters": ""})
+    with listening() as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo("client.example.net")
+        assert client.docmd("MAIL", "FROM:alice@example.net")[0] == 250
+        assert client.docmd("RCPT", "TO:<<bob%x>> (Bob)")[0] == 250
+        assert client.data(MESSAGE)[0] == 250
+    assert Delivery.objects.get(kind="ordinary").recipients == [[0, "bob%x@corp.example"]]
+    configuration.commit(listener={"default_domain": "corp.example", "address_parsing": "strict"})
+    with listening() as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo("client.example.net")
+        assert client.docmd("MAIL", "FROM:alice@example.net")[0] == 501
+        assert client.docmd("MAIL", "FROM:<alice@example.net>")[0] == 250
+        assert client.docmd("RCPT", "TO:<bob>")[0] == 501
+        assert client.docmd("RCPT", "TO:<bob%x@corp.example>") == (550, b"5.7.1 Relaying denied")
 
 
 def test_a_connection_is_logged_from_its_opening_to_its_close(log: Callable[[], list[str]]) -> None:

@@ -42,6 +42,9 @@ LISTENER = {
     "max_connections": "20",
     "max_connections_per_client": "3",
     "bare_line_ends": "clean",
+    "address_parsing": "loose",
+    "default_domain": "",
+    "reject_characters": "%!@",
 }
 
 
@@ -190,6 +193,9 @@ def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, cli
         "max_connections": 20,
         "max_connections_per_client": 3,
         "bare_line_ends": "clean",
+        "address_parsing": "loose",
+        "default_domain": "",
+        "reject_characters": "%!@",
         "certificate": "",
     }
     content = client.get(reverse("listeners:show")).content.decode()
@@ -200,6 +206,7 @@ def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, cli
         {"max_message_size": "<b>"},
         {"certificate": "none such"},
         {"bare_line_ends": ""},
+        {"address_parsing": ""},
     ):
         assert client.post(reverse("listeners:edit"), LISTENER | change).status_code == 422
 

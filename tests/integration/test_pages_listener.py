@@ -19,8 +19,9 @@ from seg_console.accounts.models import User
 from seg_console.config import document, pending, running
 from seg_console.config.problems import InvalidConfiguration, as_sentence
 from seg_console.gateway import whereabouts
+from seg_console.gateway.paths import Parsing
 from seg_console.gateway.place import Place, Reason, Trouble
-from seg_console.gateway.running import listener_place
+from seg_console.gateway.running import address_parsing, listener_place
 from seg_console.gateway.whereabouts import Whereabouts
 from tests.support.configurations import full
 from tests.support.pages import configured, person, signed_in
@@ -39,16 +40,24 @@ FORM = {
     "max_connections": "20",
     "max_connections_per_client": "3",
     "bare_line_ends": "clean",
+    "address_parsing": "loose",
+    "default_domain": "",
+    "reject_characters": "%!@",
 }
 NO_ADDRESS = (
     "give an IPv4 or IPv6 address of this machine; 0.0.0.0 is every IPv4 address it has, :: every IPv6 address."
 )
 MANY = "give the address of one machine: nobody can connect to a multicast or broadcast address."
+NOT_LETTERS = "give characters other than letters and digits, without blanks, for example %!@."
 BAD = [
     ("address", "mail.example", NO_ADDRESS),
     ("address", "224.0.0.1", MANY),
     ("address", "fe80::1", "give an address that is not link-local: fe80:: means another host on each interface."),
     ("address", "1" * 46, "give at most 45 characters."),
+    ("default_domain", "corp..example", '"corp..example" begins or ends with a dot, or has two dots in a row.'),
+    ("reject_characters", "%a", NOT_LETTERS),
+    ("reject_characters", "% !", NOT_LETTERS),
+    ("reject_characters", "\u00e4", NOT_LETTERS),
     ("port", 0, "give 1 or more."),
     ("port", 65_536, "give 65535 or less."),
     ("port", settings.SEG_HTTP_PORT, f"give another port: the web console has {settings.SEG_HTTP_PORT}."),
@@ -81,6 +90,41 @@ def test_address_and_port_are_submitted_and_hold_after_the_commit(user: User, cl
     assert running.current().value(listener_place) == Place("2001:db8::1", 2600)
     content = client.get(reverse("monitor:overview")).content.decode()
     assert "<dd>[2001:db8::1]:2600</dd>" in content
+
+
+def test_how_addresses_are_read_is_submitted_shown_and_compared(user: User, client: Client) -> None:
+    changes = {"address_parsing": "strict", "default_domain": "B\u00fccher.example", "reject_characters": "!!%!"}
+    assert submit(client, **changes).status_code == 302
+    shown = document.dump(pending.shown_to(user))["listener"]
+    assert (shown["address_parsing"], shown["default_domain"], shown["reject_characters"]) == (
+        "strict",
+        "xn--bcher-kva.example",
+        "!%",
+    )
+    content = client.get(SHOW).content.decode()
+    assert "<dt>SMTP Address Parsing</dt><dd>Strict</dd>" in content
+    assert "xn--bcher-kva.example (b\u00fccher.example)" in content
+    compared = client.get(reverse("configuration:uncommitted-changes")).content.decode()
+    for words in (
+        "SMTP Address Parsing",
+        "Loose",
+        "Strict",
+        "Add Default Domain",
+        "Reject These Characters in User Names",
+    ):
+        assert words in compared
+    running.look_again()
+    assert running.current().value(address_parsing) == Parsing()
+    pending.commit(user, "strict")
+    assert running.current().value(address_parsing) == Parsing(loose=False, default_domain="xn--bcher-kva.example")
+    submit(client, reject_characters="")
+    assert document.dump(pending.shown_to(user))["listener"]["reject_characters"] == ""
+
+
+def test_a_set_from_before_there_was_a_choice_is_loose() -> None:
+    configured(listener={"max_recipients": 7})
+    shown = document.dump(pending.committed())["listener"]
+    assert (shown["address_parsing"], shown["default_domain"], shown["reject_characters"]) == ("loose", "", "%!@")
 
 
 @pytest.mark.parametrize(("key", "value", "words"), BAD)

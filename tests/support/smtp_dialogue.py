@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
 
+from seg_console.gateway.paths import Parsing
 from seg_console.gateway.protocol import (
     AbortedMessage,
     Access,
@@ -40,6 +41,7 @@ def new_session(
     tls_available: bool = False,
     tls_required: bool = False,
     bare_line_ends: Literal["clean", "reject"] = "clean",
+    parsing: Parsing | None = None,
     first_mid: int = 101,
 ) -> Session:
     mids = count(first_mid)
@@ -51,6 +53,7 @@ def new_session(
         tls_available=tls_available,
         tls_required=tls_required,
         bare_line_ends=bare_line_ends,
+        parsing=parsing,
     )
 
 

@@ -36,6 +36,7 @@ PURE = frozenset(
         "seg_console.delivery.bounces",
         "seg_console.gateway.content",
         "seg_console.gateway.host_access",
+        "seg_console.gateway.paths",
         "seg_console.gateway.protocol",
         "policies.matching",
         "policies.reach",

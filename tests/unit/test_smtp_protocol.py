@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from seg_console.gateway.document import Access as Row
+from seg_console.gateway.paths import Parsing
 from seg_console.gateway.protocol import (
     AbortReason,
     Access,
@@ -18,6 +22,7 @@ from seg_console.gateway.protocol import (
     StartTls,
     reply,
 )
+from seg_console.gateway.running import RecipientAccessTable
 from tests.support.smtp_dialogue import OPENING, Heard, new_session, talk
 
 EHLO_LINES = [
@@ -86,8 +91,58 @@ DIALOGUES = {
         ("RCPT TO:<user%elsewhere.example@corp.example>", "550 5.7.1 Relaying denied"),
         ("RCPT TO:<elsewhere.example!user@corp.example>", "550 5.7.1 Relaying denied"),
         ('RCPT TO:<"user@elsewhere.example"@corp.example>', "550 5.7.1 Relaying denied"),
+        (r'RCPT TO:<"user\%elsewhere.example"@corp.example>', "550 5.7.1 Relaying denied"),
         ("RCPT TO:<@corp.example:user@elsewhere.example>", "550 #5.1.0 Address rejected."),
         ("RCPT TO:<user@elsewhere.example@corp.example>", "501 5.1.3 Bad recipient address syntax"),
+        ("RCPT TO:<half%price@corp.example>", "250 2.1.5 recipient <half%price@corp.example> ok"),
+        (r'RCPT TO:<"hal\f%price"@corp.example>', r'250 2.1.5 recipient <"hal\f%price"@corp.example> ok'),
+        ("RCPT TO:<half%price@sub.corp.example>", "550 5.7.1 Relaying denied"),
+    ],
+    "where the characters of relaying are ordinary": [
+        ("HELO client.example", "250 mx.corp.example"),
+        (FROM_ALICE, "250 2.1.0 sender <alice@example.net> ok"),
+        (
+            "RCPT TO:<user%elsewhere.example@corp.example>",
+            "250 2.1.5 recipient <user%elsewhere.example@corp.example> ok",
+        ),
+        (
+            "RCPT TO:<elsewhere.example!user@corp.example>",
+            "250 2.1.5 recipient <elsewhere.example!user@corp.example> ok",
+        ),
+        ('RCPT TO:<"user@elsewhere.example"@corp.example>', "550 5.7.1 Relaying denied"),
+        ("RCPT TO:<user%corp.example@elsewhere.example>", "550 #5.1.0 Address rejected."),
+    ],
+    "addresses as careless programs write them": [
+        ("EHLO client.example", "\n".join(EHLO_LINES)),
+        ("MAIL FROM : alice@example.net SIZE=9", "250 2.1.0 sender <alice@example.net> ok"),
+        ("RCPT TO:bob@corp.example", "250 2.1.5 recipient <bob@corp.example> ok"),
+        ("RCPT TO: <<bob@corp.example>>", "250 2.1.5 recipient <bob@corp.example> ok"),
+        ("RCPT TO:< bob@corp.example > (Bob (sales))", "250 2.1.5 recipient <bob@corp.example> ok"),
+        ("RCPT TO:<bob@corp.example.>", "250 2.1.5 recipient <bob@corp.example> ok"),
+        ("RCPT TO:<bob>", "501 5.1.3 Bad recipient address syntax"),
+        ("RCPT TO:bob@corp.example NOTIFY=NEVER", "555 5.5.4 Parameter not supported"),
+        ("RCPT TO:<bob@corp.example> (Bob) NOTIFY=NEVER", "555 5.5.4 Parameter not supported"),
+        ("RCPT TO <bob@corp.example>", "501 5.5.4 Syntax: RCPT TO:<address>"),
+    ],
+    "a default domain": [
+        ("EHLO client.example", "\n".join(EHLO_LINES)),
+        ("MAIL FROM:<alice>", "250 2.1.0 sender <alice@corp.example> ok"),
+        ("RCPT TO:<bob>", "250 2.1.5 recipient <bob@corp.example> ok"),
+        ("RCPT TO:bob@", "250 2.1.5 recipient <bob@corp.example> ok"),
+        ("RCPT TO:<bob%elsewhere.example>", "550 5.7.1 Relaying denied"),
+        ("RCPT TO:<Postmaster>", "250 2.1.5 recipient <Postmaster> ok"),
+        ('RCPT TO:<"postmaster">', '250 2.1.5 recipient <"postmaster"> ok'),
+        ("RCPT TO:<>", "501 5.1.3 Bad recipient address syntax"),
+    ],
+    "Strict takes what RFC 5321 has": [
+        ("EHLO client.example", "\n".join(EHLO_LINES)),
+        ("MAIL FROM :<alice@example.net>", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL FROM:alice@example.net", "501 5.1.7 Bad sender address syntax"),
+        ("MAIL FROM:<alice@example.net.>", "501 5.1.7 Bad sender address syntax"),
+        ("MAIL FROM:<alice@example.net> (Alice)", "501 5.5.4 Malformed parameter"),
+        ("MAIL FROM:<alice>", "501 5.1.7 Bad sender address syntax"),
+        ("MAIL FROM: <taro..y@example_a.net>", "250 2.1.0 sender <taro..y@example_a.net> ok"),
+        ("RCPT TO:<postmaster>", "250 2.1.5 recipient <postmaster> ok"),
     ],
     "a source route is dropped": [
         ("HELO client.example", "250 mx.corp.example"),
@@ -161,9 +216,26 @@ DIALOGUES = {
 }
 
 
+ROWS = tuple(
+    Row(recipient=recipient, action="accept")
+    for recipient in ("corp.example", ".corp.example", "half%price@corp.example")
+)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "forms of relaying": {"access": RecipientAccessTable(ROWS).decide},
+    "where the characters of relaying are ordinary": {
+        "access": RecipientAccessTable(ROWS, reject_characters="@").decide
+    },
+    "a default domain": {
+        "access": RecipientAccessTable(ROWS).decide,
+        "parsing": Parsing(default_domain="corp.example"),
+    },
+    "Strict takes what RFC 5321 has": {"parsing": Parsing(loose=False, default_domain="corp.example")},
+}
+
+
 @pytest.mark.parametrize("name", DIALOGUES)
 def test_dialogue(name: str) -> None:
-    session = new_session()
+    session = new_session(**OPTIONS.get(name, {}))
     for line, expected in DIALOGUES[name]:
         assert say(session, line) == expected, line
 
@@ -185,7 +257,7 @@ def test_the_greeting_names_the_host() -> None:
         "alice@xn--bcher-kva.example",
         "alice@[192.0.2.1]",
         "alice@[IPv6:2001:db8::1]",
-        "a" * 64 + "@example.net",
+        "a" * 242 + "@example.net",
         "a@" + "b" * 63 + ".example",
         "a@" + ".".join(["b" * 62] * 4),
         "a@b",
@@ -198,6 +270,9 @@ def test_an_address_stays_as_it_was_written(address: str) -> None:
     assert heard.codes == [250, 250, 250]
     heard = talk(session, b"DATA\r\n.\r\n")
     assert heard.messages[0].envelope.sender == address
+
+
+TAKEN_IF_LOOSE = {"alice@example.net", "<alice@example.net.>", "<<alice@example.net>>"}
 
 
 @pytest.mark.parametrize(
@@ -225,15 +300,19 @@ def test_an_address_stays_as_it_was_written(address: str) -> None:
         "<a,b@example.net>",
         "<a@example.net,b@example.net>",
         "<<alice@example.net>>",
-        "<" + "a" * 65 + "@example.net>",
+        "<" + "a" * 243 + "@example.net>",
         "<a@" + "b" * 64 + ".example>",
         "<aaa@" + ".".join(["b" * 62] * 4) + ">",
         "<@:alice@example.net>",
         "",
     ],
 )
-def test_a_malformed_address_is_refused_on_both_sides(path: str) -> None:
-    session = new_session(access=lambda recipient: Access(True), limits=Limits(max_errors=1000))
+@pytest.mark.parametrize("loose", [False, True])
+def test_a_malformed_address_is_refused_on_both_sides(path: str, loose: bool) -> None:
+    if loose and path in TAKEN_IF_LOOSE:
+        return
+    parsing = Parsing(loose=loose)
+    session = new_session(access=lambda recipient: Access(True), limits=Limits(max_errors=1000), parsing=parsing)
     session.receive(b"EHLO c.example\r\n")
     heard = talk(session, b"MAIL FROM:%s\r\n" % path.encode())
     assert heard.replies == b"501 5.1.7 Bad sender address syntax\r\n"

@@ -8,14 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from seg_console.delivery.forms.problems import checked
 from seg_console.gateway.document import Listener
-from seg_console.gateway.models import BareLineEnds
+from seg_console.gateway.models import AddressParsing, BareLineEnds
 from seg_console.gateway.place import of_environment
 from seg_console.ui.choices import choice_field
 
 
 class ListenerForm(forms.Form):
-    """The listener's address, limits and certificate (seg-webui 8.3). `certificates`: the names there are to choose
-    from. Address and port are held to the rules of the document, in its words."""
+    """The listener's address, limits, address parsing and certificate (seg-webui 8.3). `certificates`: the names there
+    are to choose from. What a field itself does not check is held to the rules of the document, in its words."""
 
     address = forms.CharField(label=_("IP Address"), required=False)
     port = forms.IntegerField(label=_("TCP Port"), required=False, localize=False)
@@ -48,6 +48,31 @@ class ListenerForm(forms.Form):
             "taken out. Reject: such a message is refused with 550."
         ),
     )
+    address_parsing = forms.ChoiceField(
+        label=_("SMTP Address Parsing"),
+        choices=AddressParsing,
+        widget=forms.RadioSelect,
+        help_text=_(
+            "Loose: an address is also found without brackets or in several, among blanks and comments, with a dot "
+            "behind its domain, or without a domain if there is a default one. Strict: RFC 5321."
+        ),
+    )
+    default_domain = forms.CharField(
+        label=_("Add Default Domain"),
+        required=False,
+        widget=forms.TextInput(attrs={"size": 34, "autocapitalize": "off", "spellcheck": "false"}),
+        help_text=_("For addresses without a domain, with Loose only. Empty: they are refused."),
+    )
+    reject_characters = forms.CharField(
+        label=_("Reject These Characters in User Names"),
+        required=False,
+        strip=False,
+        widget=forms.TextInput(attrs={"size": 12, "autocapitalize": "off", "spellcheck": "false"}),
+        help_text=_(
+            "Recipients with one of them before the @ are refused, unless the Recipient Access Table has the exact "
+            "address. Empty: they are ordinary characters."
+        ),
+    )
     certificate = forms.ChoiceField(
         label=_("TLS Certificate"),
         required=False,
@@ -72,4 +97,5 @@ class ListenerForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         found = checked(self, Listener, values)
-        return values | {"address": found.address} if found else values
+        plain = found.model_dump(include={"address", "default_domain", "reject_characters"}) if found else {}
+        return values | plain
