@@ -54,6 +54,10 @@ bench-console: ## Time the console with 200 policies and 40,000 routes; SAVE=1 w
 	@sh .ci/install dev
 	$(BIN)/python -m seg_console.bench.console $(if $(SAVE),--save)
 
+bench-memory: ## Measure what 200 large messages in hand cost; SAVE=1 writes docs/benchmarks.md
+	@sh .ci/install dev
+	$(BIN)/python -m seg_console.bench.memory $(if $(SAVE),--save)
+
 bench-neighbours: ## Measure what a bad server costs the healthy one beside it; ROUNDS=5 for more, ONLY=word for some kinds
 	@sh .ci/install dev
 	ROUNDS="$(ROUNDS)" ONLY="$(ONLY)" $(BIN)/python -m tests.neighbours

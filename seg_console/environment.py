@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MOST_MEGABYTES = 1_000_000
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -25,6 +26,16 @@ def port(name: str, default: int) -> int:
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit()) or not 1 <= int(value) <= 65535:
         raise ImproperlyConfigured(f"{name}={value!r} is not a port: give a whole number from 1 to 65535.")
+    return int(value)
+
+
+def megabytes(name: str, default: int, *, least: int) -> int:
+    """A size in whole megabytes, `least` or more. Raises ImproperlyConfigured."""
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit()) or not least <= int(value) <= _MOST_MEGABYTES:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not a size: give a whole number of megabytes, {least} to {_MOST_MEGABYTES:,}."
+        )
     return int(value)
 
 

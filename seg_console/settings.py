@@ -25,6 +25,7 @@ SEG_HTTP_HOST = environment.text("SEG_HTTP_HOST", "127.0.0.1")
 SEG_HTTP_PORT = environment.port("SEG_HTTP_PORT", 8000)
 SEG_SMTP_HOST = environment.text("SEG_SMTP_HOST", "127.0.0.1")
 SEG_SMTP_PORT = environment.port("SEG_SMTP_PORT", 2525)
+SEG_SMTP_MEMORY_MB = environment.megabytes("SEG_SMTP_MEMORY_MB", 256, least=16)
 SEG_TLS_CERTIFICATE = environment.text("SEG_TLS_CERTIFICATE", "")
 SEG_TLS_KEY = environment.text("SEG_TLS_KEY", "")
 SEG_REDIS_SOCKET = SEG_DATA_DIR / "run" / "redis.sock"

@@ -59,6 +59,13 @@ class Gateway:
         if done.returncode:
             raise GatewayError(done.stdout.strip())
 
+    def process(self, name: str) -> psutil.Process:
+        """The one of this name in the table of processes. Raises GatewayError."""
+        for child in self._up.children():
+            if _name_of(child) == name:
+                return child
+        raise GatewayError(f"There is no process {name}.")
+
     def usage(self) -> dict[str, Usage]:
         """By process name, as in the table of processes; `redis` and `up` beside them."""
         found = {"up": _usage([self._up])}

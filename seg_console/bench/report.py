@@ -126,6 +126,17 @@ have received everything; `make bench SAVE=1` writes this page.
 """
 
 
+def with_section(page: str, heading: str, text: str) -> str:
+    """The page with this text under the heading, in place of what stood there, or before the machine."""
+    section = f"## {heading}\n\n{text}\n\n"
+    before, found, rest = page.partition(f"## {heading}\n")
+    if found:
+        _old, following, behind = rest.partition("\n## ")
+        return before + section + following.lstrip("\n") + behind
+    before, machine_heading, behind = page.partition("## Machine\n")
+    return before + section + machine_heading + behind
+
+
 def machine(*, with_peer: bool = True) -> str:
     """Processor, memory and versions, as a list; `with_peer`: Postfix is on it and took part."""
     peer = f"Postfix {_postfix_version()}, " if with_peer else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from seg_console.gateway.spool import NewFile, Spool
 from seg_console.mail.lines import Cleaning
 
 END_OF_DATA: Final = b"\r\n.\r\n"
@@ -18,14 +19,16 @@ _BEGINNINGS: Final = tuple(END_OF_DATA[:length] for length in range(len(END_OF_D
 
 class Content:
     """Takes octets until the end of data. `max_size`, in octets, is how much of the cleaned content is kept at most;
-    what is larger is forgotten and only counted."""
+    what is larger is forgotten and only counted. What is kept stands in a `Spool`, with `new_file` for long ones."""
 
-    def __init__(self, *, max_size: int) -> None:
-        self._most = max_size + len(_BEFORE)
+    def __init__(self, *, max_size: int, new_file: NewFile | None = None) -> None:
+        self._most = max_size
         self._held = _BEFORE  # may be the beginning of the end
         self._cleaning = Cleaning()
-        self._cleaned = bytearray()
+        self._before = len(_BEFORE)  # of what comes next so many octets are no content
+        self._spool = Spool(new_file)
         self._dropped = False
+        self._failure: OSError | None = None
         self._received = -len(_BEFORE)
 
     @property
@@ -36,12 +39,17 @@ class Content:
     @property
     def kept(self) -> int:
         """Octets of it in memory."""
-        return len(self._held) + len(self._cleaned)
+        return len(self._held) + self._spool.in_memory
 
     @property
     def is_dropped(self) -> bool:
         """Whether the content, as sent or when cleaned, was larger than may be kept."""
         return self._dropped
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why it could not be kept, where it could not."""
+        return self._failure
 
     @property
     def bare_line_end(self) -> bool:
@@ -66,18 +74,27 @@ class Content:
         self._keep(raw[: len(raw) - len(held)])
         return None
 
-    def cleaned(self) -> bytes:
+    def cleaned(self) -> Spool:
         """The content once its end has come: no stuffed dots, CRLF line ends, no NUL; CRLF last unless it is empty."""
-        with memoryview(self._cleaned) as view:
-            return bytes(view[len(_BEFORE) :])
+        return self._spool
 
     def _keep(self, raw: bytes) -> None:
         # RFC 5321 4.5.2: the first dot of a line goes. Only a line that follows a true CRLF counts.
         sent = raw.replace(b"\r\n.", b"\r\n")
         self._received += len(sent)
-        if self._dropped:
+        if self._dropped or self._failure:
             return
-        self._cleaned += self._cleaning.take(sent)
-        if self._received > self._most - len(_BEFORE) or len(self._cleaned) > self._most:
+        cleaned = self._cleaning.take(sent)
+        if self._before:
+            before = min(self._before, len(cleaned))
+            self._before -= before
+            cleaned = cleaned[before:]
+        if self._received > self._most or self._spool.size + len(cleaned) > self._most:
             self._dropped = True
-            self._cleaned = bytearray()
+            self._spool = Spool()
+            return
+        try:
+            self._spool.add(cleaned)
+        except OSError as error:
+            self._failure = error
+            self._spool = Spool()

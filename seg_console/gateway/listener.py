@@ -7,11 +7,15 @@ and brings back answers, numbers and the running configuration.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 from weakref import WeakKeyDictionary
 
 from django.db import connection as database
@@ -36,11 +40,13 @@ from seg_console.gateway.running import (
     recipient_access,
 )
 from seg_console.gateway.running import listener as listener_settings
-from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, SmtpServer
+from seg_console.gateway.transport import MOST_MEMORY, ConnectionLimits, Ending, SmtpConnection, SmtpServer
 from seg_console.gateway.writer import Writer
 from seg_console.mail import events
-from seg_console.mail.headers import is_looping
+from seg_console.mail.headers import LONGEST_LOOK, is_looping
 from seg_console.mail.ids import Pool
+
+logger = logging.getLogger(__name__)
 
 # The name of the listener's interface in the mail log; there is one until listeners can be configured.
 INTERFACE = "Data 1"
@@ -62,6 +68,19 @@ class Identity:
     zone: tzinfo
 
 
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """What messages in hand may take: octets of memory for all of them, and a folder for the long ones."""
+
+    folder: Path
+    most_memory: int = MOST_MEMORY
+
+    def new_file(self) -> BinaryIO:
+        """Raises OSError. The file has no name, so nothing is left of it whatever becomes of this process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return cast(BinaryIO, TemporaryFile(dir=self.folder, buffering=0))
+
+
 class Listener:
     """A `ConnectionHandler`. `now` gives the time with its zone.
 
@@ -78,8 +97,10 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         tls: bool,
         names: ReverseDns,
+        receiving: Receiving,
     ) -> None:
         self._identity = identity
+        self._receiving = receiving
         self._now = now
         self._loop = loop
         self._tls = tls
@@ -151,7 +172,7 @@ class Listener:
             self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded"))
 
     def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
-        if is_looping(message.content):
+        if is_looping(message.spool.read(LONGEST_LOOK)):
             self._refuse_loop(connection, message)
             return
         arrival = Arrival(self._peers[connection], self._now(), self._with_recipients(message))
@@ -159,6 +180,9 @@ class Listener:
 
     def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
         self._writer.submit(Abandoned(self._peers[connection], self._now(), message))
+
+    def content_failed(self, connection: SmtpConnection, error: OSError) -> None:
+        logger.error("not received", exc_info=error, extra={"action": "receive_failed", "icid": self._icid(connection)})
 
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
         self._writer.submit(events.InvalidSender(at=self._now(), icid=self._icid(connection), text=text))
@@ -230,9 +254,9 @@ class Listener:
             )
             connection.refuse(421, "4.7.0 Too many connections, try again later", icid=peer.icid)
         else:
-            connection.begin(self._session(peer, group), icid=peer.icid)
+            connection.begin(self._session(connection, peer, group), icid=peer.icid)
 
-    def _session(self, peer: Peer, group: SenderGroup) -> Session:
+    def _session(self, connection: SmtpConnection, peer: Peer, group: SenderGroup) -> Session:
         settings = self._settings()
         return Session(
             hostname=self._identity.hostname,
@@ -243,6 +267,8 @@ class Listener:
             tls_required=group.tls == "required",
             bare_line_ends=settings.bare_line_ends,
             parsing=running.held().value(address_parsing),
+            has_room=lambda: connection.has_room,
+            new_file=self._receiving.new_file,
         )
 
     def _access(self, client: str, most_per_hour: int | None, recipient: str) -> Access:
@@ -314,6 +340,7 @@ async def listen(
     orders: Orders,
     *,
     now: Callable[[], datetime],
+    receiving: Receiving,
     tls_context: ssl.SSLContext | None,
     ready: Callable[[Follower], None],
     stop: asyncio.Event,
@@ -321,11 +348,12 @@ async def listen(
     """Serve until `stop` is set, where the configuration and `orders` say; then every message in hand gets its answer
     and is stored. Raises CannotListen, and DatabaseError if there is no configuration to begin with."""
     loop = asyncio.get_running_loop()
-    listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=ReverseDns(system_resolver()))
+    names = ReverseDns(system_resolver())
+    listener = Listener(identity, now=now, loop=loop, tls=tls_context is not None, names=names, receiving=receiving)
     await asyncio.to_thread(listener.start)
     try:
         given = None if tls_context is None else partial(listener.tls_context, tls_context)
-        server = SmtpServer(listener, tls_context=given)
+        server = SmtpServer(listener, tls_context=given, most_memory=receiving.most_memory)
         follower = Follower(server, orders, committed=committed_place, now=now)
         await follower.open()
         listener.on_commit = follower.wake

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import NamedTuple
 
 from policies.matching import Part, PolicyTable, Senders
 from policies.running import policy_table, service_rules
@@ -38,6 +39,14 @@ class Rulebook:
         return cls(running.value(policy_table), rules, adds_sender_ip_header, hostname, zone)
 
 
+class _Read(NamedTuple):
+    """An arrival whose content was read, once: it may stand in a file."""
+
+    arrival: Arrival
+    content: bytes
+    headers: Headers
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What one arrival becomes. A message that is not split has one piece, under the MID it came in with."""
@@ -59,16 +68,14 @@ class Plan:
 
 def plan_all(arrivals: Sequence[Arrival], rules: Rulebook, *, new_mids: Callable[[int], Iterable[int]]) -> list[Plan]:
     """Match every recipient. `new_mids(n)` gives the n MIDs of all the parts of messages that split, in one block."""
-    read = [(arrival, read_headers(arrival.message.content)) for arrival in arrivals]
+    read = [_read(arrival) for arrival in arrivals]
     splits = [
-        rules.table.split(senders_of(arrival, headers), arrival.message.envelope.recipients)
-        for arrival, headers in read
+        rules.table.split(senders_of(each.arrival, each.headers), each.arrival.message.envelope.recipients)
+        for each in read
     ]
     needed = sum(len(parts) for parts in splits if len(parts) > 1)
     fresh = iter(new_mids(needed)) if needed else iter(())
-    return [
-        _plan(arrival, headers, parts, rules, fresh) for (arrival, headers), parts in zip(read, splits, strict=True)
-    ]
+    return [_plan(each, parts, rules, fresh) for each, parts in zip(read, splits, strict=True)]
 
 
 def senders_of(arrival: Arrival, headers: Headers) -> Senders:
@@ -76,10 +83,15 @@ def senders_of(arrival: Arrival, headers: Headers) -> Senders:
     return Senders(arrival.message.envelope.sender, headers.from_address, headers.reply_to, headers.sender)
 
 
-def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> Plan:
-    envelope = arrival.message.envelope
+def _read(arrival: Arrival) -> _Read:
+    content = arrival.message.content
+    return _Read(arrival, content, read_headers(content))
+
+
+def _plan(read: _Read, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> Plan:
+    arrival, envelope = read.arrival, read.arrival.message.envelope
     above = gateway_headers(arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.adds_sender_ip_header)
-    content = above + arrival.message.content
+    content = above + read.content
     mids = [envelope.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
     pieces = [
         _piece(
@@ -91,7 +103,7 @@ def _plan(arrival: Arrival, headers: Headers, parts: Sequence[Part], rules: Rule
         )
         for mid, part in zip(mids, parts, strict=True)
     ]
-    return Plan(arrival, headers, content, tuple(pieces))
+    return Plan(arrival, read.headers, content, tuple(pieces))
 
 
 def _piece(mid: int, part: Part, recipients: tuple[str, ...], *, size: int, services: tuple[Rule, ...]) -> Piece:

@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from seg_console.gateway.content import END_OF_DATA, Content
 from seg_console.gateway.paths import Parsing, after_colon, read_path
+from seg_console.gateway.spool import KEPT, NewFile, Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class AbortReason(StrEnum):
     LOOP = "Message loop"
     BARE_LINE_END = "Bare CR or LF in message"
     NUL = "NUL in message"
+    NO_SPACE = "Insufficient storage"
     HUNG_UP = "Connection closed by this gateway"
 
 
@@ -90,16 +92,21 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedMessage:
-    """A whole message. `content` has CRLF line ends, no NUL and no stuffed dots, and ends with CRLF unless it is empty.
-    `declared_size` is the SIZE of MAIL in octets, 0 where none was given."""
+    """A whole message. `spool` holds its content, which has CRLF line ends, no NUL and no stuffed dots, and ends with
+    CRLF unless it is empty. `declared_size` is the SIZE of MAIL in octets, 0 where none was given."""
 
     envelope: Envelope
-    content: bytes
+    spool: Spool
     helo: str
     esmtp: bool
     tls: bool
     body_8bitmime: bool
     declared_size: int
+
+    @property
+    def content(self) -> bytes:
+        """All of it, which may be read from a file each time. Raises OSError."""
+        return self.spool.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,13 @@ class MessageAborted:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentFailed:
+    """A message could not be kept while it came, which is our trouble; the client has been told to come again."""
+
+    error: OSError
+
+
+@dataclass(frozen=True, slots=True)
 class InvalidSender:
     """MAIL with a sender that is no address; there was no MID to go with it."""
 
@@ -154,7 +168,7 @@ class Close:
     reason: CloseReason
 
 
-Output = Reply | StartTls | MessageReady | MessageAborted | InvalidSender | TlsMissing | Close
+Output = Reply | StartTls | MessageReady | MessageAborted | ContentFailed | InvalidSender | TlsMissing | Close
 
 
 class Phase(Enum):
@@ -201,6 +215,7 @@ def _parameters(text: str) -> dict[str, str | None] | None:
 _WEB_VERBS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT"})
 
 _GO_AHEAD: Final = reply(354, "go ahead")
+_NO_SPACE: Final = reply(452, "4.3.1 Insufficient system storage, try again later")
 _NO_CODE: Final = reply(451, "4.3.0 Cannot take mail now, try again later")
 
 
@@ -232,7 +247,9 @@ class Session:
     `access` says whether a recipient is taken; `next_mid` gives the MID of a message that begins, or None when there is
     none to be had, which is answered 451. `bare_line_ends` says what becomes of bare CR and LF and of NUL inside a
     message: cleaned as `clean_line_ends` does ("clean"), or the message refused with 550 ("reject"). With
-    `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are.
+    `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are. `has_room` says whether
+    there is memory for one more message; where there is none, DATA is answered 452. Long messages go into files that
+    `new_file` makes.
 
     Every method that returns outputs expects the caller to act on them in order.
     """
@@ -248,6 +265,8 @@ class Session:
         tls_required: bool = False,
         bare_line_ends: Literal["clean", "reject"] = "clean",
         parsing: Parsing | None = None,
+        has_room: Callable[[], bool] = lambda: True,
+        new_file: NewFile | None = None,
     ) -> None:
         self._hostname = hostname
         self._access = access
@@ -258,6 +277,8 @@ class Session:
         self._told_tls_missing = False
         self._bare_line_ends = bare_line_ends
         self._parsing = parsing or Parsing()
+        self._has_room_for_content = has_room
+        self._new_file = new_file
         self._phase = Phase.COMMAND
         self._helo: str | None = None
         self._esmtp = False
@@ -287,6 +308,11 @@ class Session:
     def helo(self) -> str | None:
         """The name the client gave, None before HELO."""
         return self._helo
+
+    @property
+    def held(self) -> int:
+        """Octets of memory that its message in hand may take, and those of what was not looked at yet."""
+        return len(self._input) + (KEPT if self._phase in (Phase.DATA, Phase.ANSWER) else 0)
 
     def greeting(self) -> bytes:
         return reply(220, f"{self._hostname} ESMTP")
@@ -404,7 +430,7 @@ class Session:
         self._content = self._new_content()
 
     def _new_content(self) -> Content:
-        return Content(max_size=self._limits.max_message_size)
+        return Content(max_size=self._limits.max_message_size, new_file=self._new_file)
 
     def _read_pipelined_content(self) -> None:
         """Take content that came behind its DATA command, whose CRLF is the two octets before it.
@@ -441,6 +467,13 @@ class Session:
         if is_refused and content.nul:
             self._refuse_content(AbortReason.NUL, 550, "5.6.0 Message contains NUL")
             return
+        if content.failure:
+            self._abort(AbortReason.NO_SPACE)
+            self._replies.append(_NO_SPACE)
+            self._put(ContentFailed(content.failure))
+            if self._closing:
+                self._hang_up(CloseReason.SHUTDOWN)
+            return
         if content.is_dropped:
             self._refuse_content(AbortReason.TOO_BIG, 552, "5.3.4 Message size exceeds limit")
             return
@@ -450,7 +483,7 @@ class Session:
             MessageReady(
                 ReceivedMessage(
                     envelope=transaction.envelope(),
-                    content=content.cleaned(),
+                    spool=content.cleaned(),
                     helo=self._helo or "",
                     esmtp=self._esmtp,
                     tls=self._tls,
@@ -683,6 +716,10 @@ class Session:
             self._error(503, "5.5.1 MAIL first")
         elif not self._transaction.recipients:
             self._error(554, "5.5.1 No valid recipients")
+        elif not self._has_room_for_content():
+            # The transaction stays: the client may say DATA again, or end it.
+            self._junk += 1
+            self._replies.append(_NO_SPACE)
         else:
             self._phase = Phase.DATA
             self._replies.append(_GO_AHEAD)

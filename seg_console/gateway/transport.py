@@ -22,6 +22,7 @@ from seg_console.gateway.protocol import (
     AbortedMessage,
     Close,
     CloseReason,
+    ContentFailed,
     InvalidSender,
     MessageAborted,
     MessageReady,
@@ -34,11 +35,14 @@ from seg_console.gateway.protocol import (
     TlsMissing,
     reply,
 )
+from seg_console.gateway.spool import KEPT
 
 logger = logging.getLogger(__name__)
 
 TlsContext = ssl.SSLContext | Callable[[], ssl.SSLContext | None] | None
 """The context for STARTTLS, or what gives it for each handshake; None: STARTTLS is not offered."""
+MOST_MEMORY: Final = 256 * 1024 * 1024
+"""Octets that the messages in hand of all connections to one process may take, unless it is told otherwise."""
 BACKLOG: Final = 1024  # connections the kernel may hold for us
 DROP_S: Final = 5.0  # dropping takes a turn of the event loop; what has not ended then never does
 _WRITE_HIGH: Final = 65_536  # octets of replies not yet read by the client before we stop listening to it
@@ -116,6 +120,9 @@ class ConnectionHandler(Protocol):
 
     def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None: ...
 
+    def content_failed(self, connection: SmtpConnection, error: OSError) -> None:
+        """A message could not be kept while it came; `aborted` was told of it."""
+
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
         """`text` is what the client sent instead of an address; it may hold any character."""
 
@@ -155,6 +162,7 @@ class SmtpConnection(asyncio.Protocol):
         self._deadline = 0.0
         self._message_deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._counted = 0  # of the server's memory, for this connection
         self.icid: int | None = None
         self.peer_ip = ""
         self.peer_port = 0
@@ -171,6 +179,11 @@ class SmtpConnection(asyncio.Protocol):
     def of_this_client(self) -> int:
         """Connections from the same address at this moment, this one among them."""
         return self._server.connections_of(self.peer_ip)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is memory for one more message."""
+        return self._server.has_room
 
     @property
     def is_open(self) -> bool:
@@ -320,6 +333,8 @@ class SmtpConnection(asyncio.Protocol):
                 handler.message(self, message)
             case MessageAborted(message):
                 handler.aborted(self, message)
+            case ContentFailed(error):
+                handler.content_failed(self, error)
             case InvalidSender(text):
                 handler.invalid_sender(self, text)
             case TlsMissing():
@@ -332,9 +347,15 @@ class SmtpConnection(asyncio.Protocol):
     def _after_input(self, *, data_waits: bool = False) -> None:
         if self._at_eof and self.is_open and not self._waits_for_answer():
             self._close(Ending.LOST)
+        self._count_memory()
         # A client that goes on while its message waits is not listened to; one that keeps quiet, as nearly all do,
         # costs no system call and is noticed when it hangs up.
         self._listen_or_not(data_waits=data_waits)
+
+    def _count_memory(self) -> None:
+        held = 0 if self._session is None or self._gone else self._session.held
+        self._server.memory_held += held - self._counted
+        self._counted = held
 
     def _waits_for_answer(self) -> bool:
         return self._session is not None and self._session.phase is Phase.ANSWER and self.is_open
@@ -388,6 +409,7 @@ class SmtpConnection(asyncio.Protocol):
         self._gone = True
         if self._timer is not None:
             self._timer.cancel()
+        self._count_memory()
         admitted = self._server.forget(self)
         try:
             if self._session is not None:
@@ -539,8 +561,11 @@ class SmtpServer:
         *,
         timeouts: Timeouts | None = None,
         tls_context: TlsContext = None,
+        most_memory: int = MOST_MEMORY,
     ) -> None:
         self.handler = handler
+        self.memory_held = 0
+        self._most_memory = most_memory
         self.timeouts = timeouts or Timeouts()
         self._tls_context = tls_context
         self.is_closing = False
@@ -602,6 +627,11 @@ class SmtpServer:
     def connection_count(self) -> int:
         return len(self._connections)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is memory for one more message."""
+        return self.memory_held + KEPT <= self._most_memory
+
     def connections_of(self, client: str) -> int:
         return self._per_client.get(client, 0)
 
@@ -609,7 +639,8 @@ class SmtpServer:
         """Count the connection in, unless it is one too many."""
         client = connection.peer_ip
         self._empty.clear()
-        if self.is_closing or len(self._connections) >= limits.total or self._per_client[client] >= limits.per_client:
+        too_many = len(self._connections) >= limits.total or self._per_client[client] >= limits.per_client
+        if self.is_closing or too_many or not self.has_room:
             self._refused.add(connection)
             return False
         self._connections.add(connection)

@@ -1,7 +1,8 @@
 """The one thread of a listener that speaks to the database.
 
 Sessions hand it what they finished; it takes whatever is waiting, stores it as one batch in one transaction, and lets
-the sessions answer. It never waits to fill a batch: under load the next one gathers while this one commits.
+the sessions answer. It never waits to fill a batch: under load the next one gathers while this one commits. Large
+messages wait beside the others and join each batch a few at a time.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ import errno
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
 from seg_console.gateway.accept import Happening
-from seg_console.gateway.arrival import Arrival
+from seg_console.gateway.arrival import Abandoned, Arrival
 
 logger = logging.getLogger(__name__)
 
 # Bounds on one transaction, so that a flood neither delays the first answer nor fills the memory.
 BATCH_ITEMS = 200
 BATCH_BYTES = 32 * 1024 * 1024
+# Of large messages, those that stand in files, so much goes with a batch, and one at least: many that end together
+# then delay a small one by one batch, not by all of theirs.
+LARGE_BYTES = 8 * 1024 * 1024
 # How long an idle writer sleeps before it looks after configuration and number pools again, seconds.
 TICK_S = 0.25
 
@@ -41,6 +47,13 @@ class _Item:
     answered: Callable[[Answer], None] | None
 
 
+class _Mark(Enum):
+    """What stands in the queue besides what is to be stored."""
+
+    LARGE = "one of the large ones is due"
+    WAKE = "look at once"
+
+
 class Writer:
     """`store` writes a batch or raises, having written nothing; `tick` runs between batches, in this thread too.
 
@@ -57,7 +70,12 @@ class Writer:
         self._store = store
         self._tick = tick
         self._post = post
-        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Item | _Mark] = queue.SimpleQueue()
+        # Large messages, and what was seen after them of the same connections. For each a mark stands among the others:
+        # what was seen before it is stored before it, or with it.
+        self._large: deque[_Item] = deque()
+        self._large_due = 0
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer")
 
     def start(self) -> None:
@@ -65,11 +83,25 @@ class Writer:
 
     def submit(self, happening: Happening, answered: Callable[[Answer], None] | None = None) -> None:
         """Have it stored; `answered` is then called in the event loop. Never blocks."""
-        self._waiting.put(_Item(happening, answered))
+        item = _Item(happening, answered)
+        if _is_large(happening) or self._is_behind_a_large_one(happening):
+            self._large.append(item)
+            self._waiting.put(_Mark.LARGE)
+        else:
+            self._waiting.put(item)
+
+    def _is_behind_a_large_one(self, happening: Happening) -> bool:
+        """Whether a large message of the same connection waits, so that this must wait too to keep their order."""
+        if not self._large:
+            return False
+        icid = _icid(happening)
+        # A copy: the writer's thread takes from it meanwhile.
+        return icid is not None and any(_icid(item.happening) == icid for item in self._large.copy())
 
     def stop(self) -> None:
         """Store what is waiting, then end. Returns when that is done."""
-        self._waiting.put(None)
+        self._stopping = True
+        self._waiting.put(_Mark.WAKE)
         self._thread.join()
 
     def _run(self) -> None:
@@ -80,12 +112,14 @@ class Writer:
             connection.close()
 
     def _once(self) -> bool:
-        """One tick and at most one batch; False when told to stop."""
+        """One tick and at most one batch; False when told to stop and nothing waits any more."""
         self._safely_tick()
-        batch, more = self._gather()
+        # What was submitted before the stop stands in the queue by now.
+        stopping = self._stopping
+        batch = self._gather()
         if batch:
             self._write(batch)
-        return more
+        return bool(batch) or not stopping
 
     def _safely_tick(self) -> None:
         try:
@@ -95,21 +129,35 @@ class Writer:
             logger.exception("database not reachable", extra={"action": "listener_tick_failed"})
             close_old_connections()
 
-    def _gather(self) -> tuple[list[_Item], bool]:
-        """What waits now, within the bounds; waits itself for the first of them."""
+    def _gather(self) -> list[_Item]:
+        """What waits now, within the bounds; waits itself for the first of them, for TICK_S at most."""
         batch: list[_Item] = []
         size = 0
         try:
-            item = self._waiting.get(timeout=TICK_S)
-            while item is not None:
-                batch.append(item)
-                size += len(item.happening.message.content) if isinstance(item.happening, Arrival) else 0
+            found = self._waiting.get(timeout=TICK_S)
+            while True:
+                if isinstance(found, _Item):
+                    batch.append(found)
+                    size += _size(found)
+                self._large_due += found is _Mark.LARGE
                 if len(batch) >= BATCH_ITEMS or size >= BATCH_BYTES:
-                    return batch, True
-                item = self._waiting.get_nowait()
+                    break
+                found = self._waiting.get_nowait()
         except queue.Empty:
-            return batch, True
-        return batch, False
+            pass
+        return batch + self._gather_large()
+
+    def _gather_large(self) -> list[_Item]:
+        """Some of those that are due. Whatever is of a connection after one of them came behind it or comes later."""
+        batch: list[_Item] = []
+        size = 0
+        while self._large_due and size < LARGE_BYTES:
+            batch.append(self._large.popleft())
+            self._large_due -= 1
+            size += _size(batch[-1])
+        if self._large_due:
+            self._waiting.put(_Mark.WAKE)
+        return batch
 
     def _write(self, batch: list[_Item]) -> None:
         try:
@@ -134,6 +182,21 @@ class Writer:
         wanted = [(item.answered, answer) for item, answer in answers if item.answered is not None]
         if wanted:
             self._post(lambda: _call_all(wanted))
+
+
+def _size(item: _Item) -> int:
+    return item.happening.message.spool.size if isinstance(item.happening, Arrival) else 0
+
+
+def _is_large(happening: Happening) -> bool:
+    return isinstance(happening, Arrival) and happening.message.spool.is_large
+
+
+def _icid(happening: Happening) -> int | None:
+    """The connection on which it happened, None where it was on none."""
+    if isinstance(happening, Arrival | Abandoned):
+        return happening.peer.icid
+    return getattr(happening, "icid", None)
 
 
 def _call_all(answers: list[tuple[Callable[[Answer], None], Answer]]) -> None:

@@ -21,6 +21,7 @@ from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage
+from seg_console.gateway.spool import Spool
 from seg_console.mail import tracking
 from seg_console.mail.models import Body, Message, Recipient, TrackingEvent
 from seg_console.mail.tracking import Match, TrackingQuery
@@ -50,7 +51,7 @@ ABOVE = (
 def arrival(mid: int, *recipients: str, sender: str = "alice@example.net", content: bytes = CONTENT) -> Arrival:
     message = ReceivedMessage(
         envelope=Envelope(mid=mid, sender=sender, recipients=recipients),
-        content=content,
+        spool=Spool.of(content),
         helo="client.example.net",
         esmtp=True,
         tls=True,

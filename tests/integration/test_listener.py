@@ -23,7 +23,10 @@ from seg_console.delivery import queue
 from seg_console.delivery.kinds import Destination, kind
 from seg_console.delivery.models import Delivery
 from seg_console.delivery.queue import Demand
+from seg_console.gateway.listener import Receiving
+from seg_console.gateway.spool import KEPT
 from seg_console.mail.models import Body, Message, Recipient
+from seg_console.mail.values import MessageState
 from tests.support import running_configuration as configuration
 from tests.support.listening import listening
 
@@ -296,3 +299,56 @@ def test_a_message_that_cleaning_makes_too_large_is_refused(log: Callable[[], li
         assert raw(port, *OPENING, b"\n" * 1000 + b"\r\n.\r\n")[-1] == b"552 5.3.4 Message size exceeds limit\r\n"
     assert "Message aborted MID 1 Message size exceeds limit" in log()
     assert not Body.objects.exists()
+
+
+@pytest.mark.parametrize("size", [KEPT - 100, KEPT + 100, 3_000_000])
+def test_a_message_of_any_size_is_stored_as_it_was_sent_and_leaves_no_file(port: int, size: int) -> None:
+    content = MESSAGE + b"x" * 70 + b"\r\n" + b"..dot\r\n" * (size // 7)
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        assert submit(client, "bob@corp.example", content=content)[0] == 250
+    [body] = Body.objects.all()
+    assert bytes(body.content).partition(b"From: ")[2] == content.partition(b"From: ")[2]
+    folder = settings.SEG_DATA_DIR / "receiving"
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_a_long_message_without_a_place_for_it_is_answered_452_and_a_short_one_is_taken(
+    tmp_path: Path, log: Callable[[], list[str]]
+) -> None:
+    configuration.commit()
+    (tmp_path / "file").touch()
+    with listening(receiving=Receiving(tmp_path / "file")) as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        answer = submit(client, "bob@corp.example", content=MESSAGE + b"x" * KEPT)
+        assert answer == (452, b"4.3.1 Insufficient system storage, try again later")
+        assert submit(client, "bob@corp.example")[0] == 250
+    [stored] = Message.objects.exclude(state=MessageState.ABORTED)
+    assert [line for line in log() if "aborted" in line] == [
+        f"Message aborted MID {stored.mid - 1} Insufficient storage"
+    ]
+    assert not Body.objects.exclude(pk=stored.mid).exists()
+
+
+def test_beyond_the_memory_for_messages_in_hand_clients_are_told_to_come_again() -> None:
+    configuration.commit()
+    with listening(receiving=Receiving(settings.SEG_DATA_DIR, most_memory=KEPT)) as port:
+        first, second = smtplib.SMTP("127.0.0.1", port), smtplib.SMTP("127.0.0.1", port)
+        for client in (first, second):
+            client.ehlo()
+            client.mail("alice@example.net")
+            client.rcpt("bob@corp.example")
+        assert first.docmd("DATA")[0] == 354
+        assert second.docmd("DATA") == (452, b"4.3.1 Insufficient system storage, try again later")
+        with pytest.raises(smtplib.SMTPConnectError) as refused:
+            smtplib.SMTP("127.0.0.1", port)
+        assert refused.value.smtp_code == 421
+        first.send(MESSAGE + b".\r\n")
+        assert first.getreply()[0] == 250
+        assert second.data(MESSAGE)[0] == 250
+        with smtplib.SMTP("127.0.0.1", port) as third:
+            third.ehlo()
+            assert submit(third, "bob@corp.example")[0] == 250
+        first.quit()
+        second.quit()
+    assert Message.objects.count() == 3

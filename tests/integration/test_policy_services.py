@@ -20,6 +20,7 @@ from seg_console.config import document, pending, registry, running
 from seg_console.gateway.arrival import Arrival, Peer
 from seg_console.gateway.planning import Rulebook, plan_all
 from seg_console.gateway.protocol import Envelope, ReceivedMessage
+from seg_console.gateway.spool import Spool
 from tests.drop_box.models import PolicySwitch
 from tests.support.configurations import full
 from tests.support.pages import configured, person, policy_uid, signed_in
@@ -130,7 +131,7 @@ def deliveries(sender: str) -> list[str]:
     """The domains to which a message of this sender goes."""
     message = ReceivedMessage(
         envelope=Envelope(mid=101, sender=sender, recipients=("bob@corp.example",)),
-        content=b"Subject: Hello\r\n\r\nHi\r\n",
+        spool=Spool.of(b"Subject: Hello\r\n\r\nHi\r\n"),
         helo="client.example.net",
         esmtp=True,
         tls=True,

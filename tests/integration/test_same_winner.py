@@ -22,6 +22,7 @@ from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Arrival, Peer
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import Envelope, ReceivedMessage
+from seg_console.gateway.spool import Spool
 from seg_console.mail.models import Message, Recipient
 from tests.support.pages import person, signed_in
 
@@ -108,7 +109,7 @@ def in_the_shell(folder: Path, letter: Letter) -> dict[str, str]:
 def in_the_mail_path(letter: Letter) -> dict[str, str]:
     message = ReceivedMessage(
         envelope=Envelope(mid=1_000_001, sender=letter.envelope_sender, recipients=letter.recipients),
-        content=letter.content,
+        spool=Spool.of(letter.content),
         helo="mail.example.net",
         esmtp=True,
         tls=False,

@@ -30,6 +30,7 @@ from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Arrival, Peer
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import Envelope, ReceivedMessage
+from seg_console.gateway.spool import Spool
 from seg_console.mail.models import Body
 from seg_console.trace.engine import Gateway, Question, Traced, trace
 from tdc.running import Reason
@@ -181,7 +182,7 @@ def test_message_and_copy_are_what_acceptance_and_the_connector_make_of_it(redis
     helo = "mail.example.net"
     message = ReceivedMessage(
         envelope=Envelope(mid=1, sender="alice@example.net", recipients=("cfo@finance.corp.example",)),
-        content=CONTENT,
+        spool=Spool.of(CONTENT),
         helo=helo,
         esmtp=True,
         tls=False,

@@ -10,23 +10,27 @@ from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 
+from django.conf import settings
 from django.utils import timezone
 
 from seg_console.certificates.own import tls_context
 from seg_console.gateway.follower import Follower
-from seg_console.gateway.listener import Identity, listen
+from seg_console.gateway.listener import Identity, Receiving, listen
 from seg_console.gateway.place import Orders, Place
 
 
 @contextmanager
-def listening(*, tls_folder: Path | None = None) -> Iterator[int]:
+def listening(*, tls_folder: Path | None = None, receiving: Receiving | None = None) -> Iterator[int]:
     """Yields the port, given on the command line as it were; on the way out everything that was in hand is stored."""
-    with following(Orders(Place("127.0.0.1", 0), host="127.0.0.1", port=0), tls_folder=tls_folder) as follower:
+    orders = Orders(Place("127.0.0.1", 0), host="127.0.0.1", port=0)
+    with following(orders, tls_folder=tls_folder, receiving=receiving) as follower:
         yield follower.place.port
 
 
 @contextmanager
-def following(orders: Orders, *, tls_folder: Path | None = None) -> Iterator[Follower]:
+def following(
+    orders: Orders, *, tls_folder: Path | None = None, receiving: Receiving | None = None
+) -> Iterator[Follower]:
     """Yields what keeps the listener where the configuration says."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -44,6 +48,7 @@ def following(orders: Orders, *, tls_folder: Path | None = None) -> Iterator[Fol
                     Identity("gw1.corp.example", UTC),
                     orders,
                     now=timezone.now,
+                    receiving=receiving or Receiving(settings.SEG_DATA_DIR / "receiving"),
                     tls_context=_context(tls_folder),
                     ready=ready,
                     stop=stop,

@@ -12,6 +12,7 @@ from seg_console.gateway.protocol import (
     AbortedMessage,
     Access,
     Close,
+    ContentFailed,
     InvalidSender,
     Limits,
     MessageAborted,
@@ -23,6 +24,7 @@ from seg_console.gateway.protocol import (
     StartTls,
     TlsMissing,
 )
+from seg_console.gateway.spool import NewFile
 
 OPENING = b"EHLO client.example\r\nMAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\n"
 
@@ -42,6 +44,8 @@ def new_session(
     tls_required: bool = False,
     bare_line_ends: Literal["clean", "reject"] = "clean",
     parsing: Parsing | None = None,
+    has_room: Callable[[], bool] = lambda: True,
+    new_file: NewFile | None = None,
     first_mid: int = 101,
 ) -> Session:
     mids = count(first_mid)
@@ -54,6 +58,8 @@ def new_session(
         tls_required=tls_required,
         bare_line_ends=bare_line_ends,
         parsing=parsing,
+        has_room=has_room,
+        new_file=new_file,
     )
 
 
@@ -64,6 +70,7 @@ class Heard:
     replies: bytes = b""
     messages: list[ReceivedMessage] = field(default_factory=list)
     aborted: list[AbortedMessage] = field(default_factory=list)
+    content_errors: list[OSError] = field(default_factory=list)
     invalid_senders: list[str] = field(default_factory=list)
     tls_requests: int = 0
     tls_missed: int = 0
@@ -80,6 +87,8 @@ class Heard:
             match output:
                 case Reply(data):
                     self.replies += data
+                case ContentFailed(error):
+                    self.content_errors.append(error)
                 case MessageReady(message):
                     self.messages.append(message)
                 case MessageAborted(message):

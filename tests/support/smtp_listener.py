@@ -50,6 +50,7 @@ class RecordingHandler:
         self.messages: list[ReceivedMessage] = []
         self.waiting: list[tuple[SmtpConnection, ReceivedMessage]] = []
         self.aborted_messages: list[AbortedMessage] = []
+        self.content_errors: list[OSError] = []
         self.invalid_senders: list[str] = []
         self.tls_missed = 0
         self.secured: list[tuple[str, str]] = []
@@ -88,6 +89,9 @@ class RecordingHandler:
 
     def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
         self.aborted_messages.append(message)
+
+    def content_failed(self, connection: SmtpConnection, error: OSError) -> None:
+        self.content_errors.append(error)
 
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
         self.invalid_senders.append(text)

@@ -31,6 +31,13 @@ def test_a_port_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch,
         environment.port("SEG_SMTP_PORT", 2525)
 
 
+@pytest.mark.parametrize("value", ["-1", "0", "15", "1000001", "many", "64.5"])
+def test_a_size_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SEG_X", value)
+    with pytest.raises(ImproperlyConfigured, match=f"SEG_X='{value}' is not a size: .* 16 to 1,000,000"):
+        environment.megabytes("SEG_X", 256, least=16)
+
+
 @pytest.mark.parametrize(("value", "expected"), [("true", True), ("Yes", True), ("0", False), ("off", False)])
 def test_a_switch_takes_the_usual_words(monkeypatch: pytest.MonkeyPatch, value: str, expected: bool) -> None:
     monkeypatch.setenv("SEG_DEBUG", value)

@@ -38,6 +38,7 @@ PURE = frozenset(
         "seg_console.gateway.host_access",
         "seg_console.gateway.paths",
         "seg_console.gateway.protocol",
+        "seg_console.gateway.spool",
         "policies.matching",
         "policies.reach",
         "tdc.journal",

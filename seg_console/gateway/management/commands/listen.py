@@ -15,8 +15,10 @@ from django.utils import timezone
 from seg_console.certificates.own import listener_context
 from seg_console.delivery import cancelling
 from seg_console.gateway.follower import CannotListen, Follower
-from seg_console.gateway.listener import Identity, listen
+from seg_console.gateway.listener import Identity, Receiving, listen
 from seg_console.gateway.place import Orders, of_environment, sentence
+
+MEGABYTE = 1024 * 1024
 
 
 class Command(BaseCommand):
@@ -52,6 +54,9 @@ class Command(BaseCommand):
             Identity(settings.SEG_HOSTNAME, timezone.get_default_timezone()),
             orders,
             now=timezone.now,
+            receiving=Receiving(
+                settings.SEG_DATA_DIR / "receiving", most_memory=settings.SEG_SMTP_MEMORY_MB * 1024 * 1024
+            ),
             tls_context=context,
             ready=ready,
             stop=stop,
