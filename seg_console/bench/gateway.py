@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from seg_console.processes import PROCESSES
+from seg_console.processes import MANAGE, PROCESSES
 
 ROOT = Path(__file__).parents[2]
 READY_LINE = "Ctrl-C stops everything."
@@ -79,9 +79,10 @@ class Gateway:
 
 def _name_of(child: psutil.Process) -> str:
     words = child.cmdline()
+    # The interpreter and manage.py stand there with their paths, the rest is as in the table.
+    said = [MANAGE if word == str(ROOT / MANAGE) else word for word in words[1:]]
     for process in PROCESSES:
-        # The interpreter's path differs, the rest is as in the table.
-        if words[1:] == list(process.command[1:]):
+        if said == list(process.command[1:]):
             return process.name
     return "redis" if "redis" in words[0] else words[0]
 

@@ -73,6 +73,7 @@ def _measure(clients: int) -> Figures:
     ):
         running.load(
             {
+                "format": 1,
                 # Held: what becomes of the messages later is not measured here.
                 "smtp_routes": [{"domain": DOMAIN, "hosts": [{"host": "/dev/null", "port": 25, "priority": 0}]}],
                 "recipient_access": [{"recipient": DOMAIN, "action": "accept"}],
