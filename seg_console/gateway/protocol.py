@@ -247,9 +247,9 @@ class Session:
     `access` says whether a recipient is taken; `next_mid` gives the MID of a message that begins, or None when there is
     none to be had, which is answered 451. `bare_line_ends` says what becomes of bare CR and LF and of NUL inside a
     message: cleaned as `clean_line_ends` does ("clean"), or the message refused with 550 ("reject"). With
-    `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are. `has_room` says whether
-    there is memory for one more message; where there is none, DATA is answered 452. Long messages go into files that
-    `new_file` makes.
+    `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are. `has_room` says
+    whether there is memory for one more message; where there is none, DATA is answered 452. Long messages go into files
+    that `new_file` makes.
 
     Every method that returns outputs expects the caller to act on them in order.
     """

@@ -12,6 +12,7 @@ from seg_console.gateway.document import Access as Row
 from seg_console.gateway.paths import Parsing, read_path
 from seg_console.gateway.protocol import Envelope, ReceivedMessage
 from seg_console.gateway.running import RecipientAccessTable
+from seg_console.gateway.spool import Spool
 from seg_console.mail.addresses import as_sent, check_address
 
 # What a local part may mean; an asterisk is no part of a policy's entry.
@@ -59,7 +60,7 @@ def test_of_the_recipients_of_a_message(data: st.DataObject, meaning: str) -> No
     given_ = [f"{data.draw(spellings(meaning))}@corp.example" for _ in range(3)]
     envelope = Envelope(mid=1, sender="", recipients=(*given_[:2], "other-one@corp.example", given_[2]))
     message = ReceivedMessage(
-        envelope=envelope, content=b"", helo="", esmtp=True, tls=False, body_8bitmime=False, declared_size=0
+        envelope=envelope, spool=Spool(), helo="", esmtp=True, tls=False, body_8bitmime=False, declared_size=0
     )
     kept = with_recipients(message, own="corp.example").envelope.recipients
     assert kept == (given_[0], "other-one@corp.example")
