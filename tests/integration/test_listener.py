@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from seg_console.certificates.own import tls_context
@@ -115,7 +115,8 @@ def test_a_recipient_given_several_times_goes_on_once_as_it_was_written_first(lo
     assert kept == ["B.ob@corp.example", "carol@corp.example", "POSTMASTER@corp.example"]
     [line] = [line for line in log() if "RID 0" in line]
     assert line == 'MID 1 ICID 1 RID 0 To: <"B.ob"@corp.example>'
-    [claimed] = queue.claim(Demand(Destination("tdc", copy.domain), rows=1, octets=10_000), now=timezone.now())
+    with transaction.atomic():
+        [claimed] = queue.claim(Demand(Destination("tdc", copy.domain), rows=1, octets=10_000), now=timezone.now())
     journal = kind("tdc").content(claimed, timezone.now()).decode()
     assert [line for line in journal.splitlines() if line.startswith("Recipient: ")] == [
         f"Recipient: {address}" for address in kept
