@@ -54,7 +54,7 @@ class ListenerForm(forms.Form):
         widget=forms.RadioSelect,
         help_text=_(
             "Loose: an address is also found without brackets or in several, among blanks and comments, with a dot "
-            "behind its domain, or without a domain if there is a default one. Strict: RFC 5321."
+            "behind its domain, or without a domain if there is a default one. Strict: only as the standard has it."
         ),
     )
     default_domain = forms.CharField(
