@@ -45,6 +45,7 @@ REASONS = frozenset(
         gettext_noop("Message loop"),
         gettext_noop("Bare CR or LF in message"),
         gettext_noop("NUL in message"),
+        gettext_noop("Insufficient storage"),
         gettext_noop("Connection closed by this gateway"),
     }
 )

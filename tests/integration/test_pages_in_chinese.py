@@ -183,7 +183,7 @@ def test_a_browsers_wish_leads_to_a_language_there_is(wanted: str, given: str) -
         (
             "smtp-routes:add",
             {"domain": "no domain"},
-            '"no domain" 不是域名：仅允许字母、数字、各部分中间的连字符以及点。',
+            '"no domain" 不是域名：仅允许字母、数字、下划线、各部分中间的连字符以及点。',
         ),
         ("smtp-routes:add", {"domain": ""}, "这个字段是必填项。"),
         (
@@ -195,7 +195,7 @@ def test_a_browsers_wish_leads_to_a_language_there_is(wanted: str, given: str) -
         (
             "recipient-access:add",
             {"order": 1, "recipient": "a@b@example.com", "action": "accept"},
-            "的 @ 之前含有不加引号便不允许使用的字符、空格或点。",
+            "的 @ 之前含有不加引号便不允许使用的字符或空格。",
         ),
         ("tdc:edit-settings", {"enabled": "on", "messages_per_connection": 10}, "启用连接器需要邮件接收地址。"),
         (
