@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "seg_console.audit.middleware.SourceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "seg_console.ui.errors.NoNulInAddress",
+    "seg_console.ui.errors.NoControlsInAddress",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

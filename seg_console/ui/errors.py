@@ -3,6 +3,7 @@ database nothing: it may be the cause."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -42,16 +43,22 @@ def _without_database(template: str, **context: Any) -> str:
     return render_to_string(template, {"frame": Frame(user=None, view_name="", offers_sign_in=False), **context})
 
 
-class NoNulInAddress:
-    """No name here holds a NUL, and no database looks for one: such an address is a bad request, whatever page it asks
-    for and wherever in it the NUL stands, as a search or the end of the page before."""
+# Tab and line ends may come with what was pasted into a field of a search.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ESCAPED_CONTROL = re.compile("%(?:0[0-8BCEF]|1[0-9A-F]|7F)", re.IGNORECASE)
+
+
+class NoControlsInAddress:
+    """No name here holds a NUL or another control character, no database looks for the one and no page shows the
+    others: such an address is a bad request, whatever page it asks for and wherever in it the character stands, as a
+    search or the end of the page before."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("NUL in the address")
+        if _CONTROL.search(request.path) or _ESCAPED_CONTROL.search(request.META.get("QUERY_STRING", "")):
+            raise BadRequest("control character in the address")
         return self.get_response(request)
 
 

@@ -125,7 +125,6 @@ def test_htmx_gets_the_results_alone() -> None:
         '"><img src=x onerror=alert(1)>',
         "{{ request.user }}",
         "' OR 1=1 --",
-        "\x1b[31m",
         "\u202eevil",
         "(((((((((a+)+)+)+)+$",
         "x" * 100_000,
