@@ -19,6 +19,7 @@ PURE = frozenset(
     {
         "seg_console.mail.values",
         "seg_console.mail.headers",
+        "seg_console.mail.charsets",
         "seg_console.mail.addresses",
         "seg_console.mail.lines",
         "seg_console.mail.mime",
@@ -46,6 +47,7 @@ PURE = frozenset(
 )
 PURE_MAY_ALSO_IMPORT = {
     "seg_console.mail.addresses": "idna",
+    "seg_console.mail.charsets": "webencodings",
     # Its sentences are read on pages, in the reader's language.
     "seg_console.mail.sentences": "django.utils.translation",
 }
