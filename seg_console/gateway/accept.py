@@ -164,6 +164,7 @@ def _received_event(plan: Plan) -> events.Received:
         at=plan.arrival.received_at,
         icid=peer.icid,
         message_id=headers.message_id,
+        raw_message_id=None if headers.raw_message_id == headers.message_id else headers.raw_message_id,
         subject=headers.subject,
         size=len(plan.content),
         interface=peer.interface,

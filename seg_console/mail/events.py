@@ -115,7 +115,10 @@ class ConnectionClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received(MessageEvent):
-    """Accepted: its transaction is the one that made 250 true. `size` in octets; `message_id` None without one."""
+    """Accepted: its transaction is the one that made 250 true. `size` in octets; `message_id` None without one.
+
+    `raw_message_id` is the field as it stood where that is not the id alone, else None.
+    """
 
     kind = "received"
     icid: int
@@ -134,6 +137,7 @@ class Received(MessageEvent):
     verified: bool
     sender_group: str = ""  # "" where only the last row of the Host Access Table matched
     matched: str = "ALL"
+    raw_message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,8 +96,9 @@ def _received(event: events.Received) -> list[Sentence]:
         *_envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused),
         *_throttled(event),
     ]
-    if event.message_id is not None:
-        said.append(_say(_("Message %(mid)s contains message ID header '%(id)s'."), mid=event.mid, id=event.message_id))
+    message_id = event.message_id if event.raw_message_id is None else event.raw_message_id
+    if message_id is not None:
+        said.append(_say(_("Message %(mid)s contains message ID header '%(id)s'."), mid=event.mid, id=message_id))
     if event.subject is not None:
         said.append(
             _say(_("Message %(mid)s original subject on injection: %(subject)s"), mid=event.mid, subject=event.subject)

@@ -103,6 +103,17 @@ def test_the_body_is_the_gateways_headers_and_then_the_message_byte_for_byte() -
     assert Message.objects.get().size == len(ABOVE + CONTENT)
 
 
+def test_the_message_id_is_the_id_alone_and_the_details_say_how_it_stood() -> None:
+    raw = "(a printer) <<1@Example.net>>;"
+    take(arrival(101, "bob@corp.example", content=CONTENT.replace(b"<1@example.net>", raw.encode())))
+    assert Message.objects.get().message_id_header == "<1@Example.net>"
+    received = TrackingEvent.objects.get(kind="received").data
+    assert (received["message_id"], received["raw_message_id"]) == ("<1@Example.net>", raw)
+    details = tracking.details(101)
+    assert details is not None
+    assert f"Message 101 contains message ID header '{raw}'." in [line.text for line in details.lines]
+
+
 def test_the_sender_ip_headers_can_be_switched_off() -> None:
     configuration.commit(
         threat_defense_connector={"enabled": True, "message_intake_address": INTAKE, "add_sender_ip_header": False}

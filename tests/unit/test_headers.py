@@ -6,7 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seg_console.mail.headers import LONGEST_LOOK, Headers, decode_words, first_mailbox, header_block, read_headers
+from seg_console.mail.headers import (
+    LONGEST_FIELD,
+    LONGEST_LOOK,
+    Headers,
+    decode_words,
+    first_mailbox,
+    header_block,
+    read_headers,
+    read_message_id,
+)
 
 
 def message(*fields: str, body: str = "body\r\n") -> bytes:
@@ -30,6 +39,7 @@ def test_the_wanted_fields_are_read() -> None:
         subject="Hello there",
         raw_subject="Hello there",
         message_id="<1@example.net>",
+        raw_message_id="<1@example.net>",
         from_header="Alice <Alice@Example.net>",
         to_header="bob@corp.example",
         cc_header="carol@corp.example",
@@ -61,7 +71,8 @@ def test_the_first_of_duplicate_fields_wins() -> None:
 
 def test_folded_fields_are_unfolded() -> None:
     headers = read_headers(message("Subject: one", "  two", "\tthree", "To: a@x.example,", " b@x.example"))
-    assert headers.subject == "one  two\tthree"
+    assert headers.subject == "one two three"
+    assert headers.raw_subject == "one  two\tthree"
     assert headers.to_header == "a@x.example, b@x.example"
 
 
@@ -91,14 +102,14 @@ def test_bare_line_feeds_end_header_lines_too() -> None:
     assert (headers.subject, headers.from_address) == ("a b", "x@y.example")
 
 
-def test_raw_octets_are_read_as_utf_8_and_else_as_latin_1() -> None:
+def test_raw_octets_are_read_as_utf_8_and_else_as_windows_1252() -> None:
     assert read_headers("Subject: Grüße\r\n\r\n".encode()).subject == "Grüße"
-    assert read_headers("Subject: Grüße\r\n\r\n".encode("latin-1")).subject == "Grüße"
+    assert read_headers("Subject: „Grüße“\r\n\r\n".encode("cp1252")).subject == "„Grüße“"
 
 
 def test_nul_and_bare_cr_become_blanks() -> None:
     headers = read_headers(b"Subject: a\0b\rc\r\nMessage-ID: <\0@x>\r\n\r\n")
-    assert (headers.subject, headers.message_id) == ("a b c", "< @x>")
+    assert (headers.subject, headers.message_id, headers.raw_message_id) == ("a b c", "<@x>", "< @x>")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +134,7 @@ def test_nul_and_bare_cr_become_blanks() -> None:
         ("=?utf-8?x?abc?=", "=?utf-8?x?abc?="),
         ("=?utf-8?q?never ends", "=?utf-8?q?never ends"),
         ("=?utf-8?q?=FF=FE?=", "\ufffd\ufffd"),
-        ("=?utf-8?q?a=0D=0ABcc:_x=00y?=", "a  Bcc: x y"),
+        ("=?utf-8?q?a=0D=0ABcc:_x=00y?=", "a Bcc: x y"),
         ("=?base64?q?YQ?=", "YQ"),
         ("=?zlib?q?=FC?=", "ü"),
         ("=?iso-8859-1?q?die_Frösche?=", "die Frösche"),
@@ -172,18 +183,50 @@ def test_the_first_mailbox_is_found(header: str | None, mailbox: str) -> None:
     assert first_mailbox(header) == mailbox
 
 
-def test_the_look_is_bounded() -> None:
-    content = b"X: " + b"y" * LONGEST_LOOK + b"\r\nSubject: too late\r\n\r\n"
-    assert read_headers(content).subject is None
-    assert len(header_block(content)) == LONGEST_LOOK
+def test_fields_are_found_wherever_they_stand_in_a_long_header_and_nothing_is_read_behind_it() -> None:
+    to = ",\r\n ".join(f"recipient.number{n}@department{n % 7}.example.com" for n in range(8000))
+    content = message(
+        f"To: {to}",
+        "From: Anna <anna@example.com>",
+        "X-Long: " + "y" * LONGEST_LOOK,
+        "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=",
+        "Message-ID: <1@example.com>",
+        body="Reply-To: body@example.com\r\n",
+    )
+    headers = read_headers(content)
+    assert (headers.from_address, headers.subject, headers.message_id) == (
+        "anna@example.com",
+        "Grüße",
+        "<1@example.com>",
+    )
+    assert headers.reply_to == ""
+
+
+def test_of_a_very_long_field_whole_addresses_from_its_beginning_are_kept() -> None:
+    to = ", ".join(f"recipient.number{n}@example.com" for n in range(20_000))
+    read = read_headers(message(f"To: {to}", "Subject: x")).to_header or ""
+    assert to.startswith(read + ",")
+    assert LONGEST_FIELD - 100 < len(read) <= LONGEST_FIELD
+
+
+def test_the_header_block_that_is_returned_is_bounded() -> None:
+    assert len(header_block(b"X: " + b"y" * LONGEST_LOOK + b"\r\nSubject: x\r\n\r\n")) == LONGEST_LOOK
 
 
 def test_the_header_block_keeps_its_last_line_end() -> None:
     assert header_block(b"A: 1\r\nB: 2\r\n\r\nbody\r\n\r\n") == b"A: 1\r\nB: 2\r\n"
 
 
-def test_a_very_long_message_id_is_cut() -> None:
-    assert len(read_headers(message("Message-ID: <" + "a" * 5000 + ">")).message_id or "") == 998
+@pytest.mark.parametrize("letter", ["a", "ä", "中", "🎁"])
+def test_a_very_long_message_id_is_cut_to_what_an_index_takes(letter: str) -> None:
+    read = read_headers(message("Message-ID: <" + letter * 5000 + ">")).message_id or ""
+    assert 998 - len(letter.encode()) < len(read.encode()) <= 998
+    assert set(read) == {"<", letter}
+
+
+def test_an_id_that_was_read_once_reads_the_same_again() -> None:
+    for text in ("<1@example.com>", "1@example.com", '<"a b"@example.com>', "<16(1)@example.com>", "", "<\u4e2d@x>"):
+        assert read_message_id(read_message_id(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -202,6 +245,22 @@ def test_a_very_long_message_id_is_cut() -> None:
         b"\n" * 200_000,
         b" " * 250_000,
         b"x\r\n " * 60_000,
+        b"Subject: " + b"=?utf-8?q?=C3?= =?gbk?q?=BC?= " * 5_000,
+        b"Subject: " + b" ".join(b"=?x%d?q?=FC?=" % n for n in range(10_000)),
+        b"Subject: =?utf-8?q?" + b"?a" * 1_000_000,
+        b"Subject: =?utf-8?b?" + b"=" * 1_000_000 + b"?=",
+        b"Subject: =?euc-jp?q?" + b"=FD" * 80_000 + b"?=",
+        b"Subject: =?gbk?q?" + b"=80" * 80_000 + b"?=",
+        b"Subject: " + b"\x1b$B$\x22\x1b(B" * 30_000,
+        b"Subject: " + b"\xff\xc3" * 1_000_000,
+        ("Subject: a" + "\u0323\u0301" * 1_000_000).encode(),
+        b"Content-Type: " + b"; charset" * 100_000 + b"\r\nSubject: " + b"=?x?q?=FC?= y " * 10_000,
+        b"Subject:" + b"\r\n " * 1_000_000,
+        b"Message-ID: " + b"(" * 1_000_000,
+        b'Message-ID: "' + b'\\"' * 500_000,
+        b"Message-ID: " + b"<" * 1_000_000,
+        b"Message-ID: <a" + b" " * 1_000_000,
+        b"Subject:\n" * 500_000,
     ],
     ids=lambda content: repr(content[:24]),
 )
@@ -223,7 +282,7 @@ def test_hostile_headers_are_read_to_their_end(content: bytes) -> None:
 @example(b"Subject: =?utf-16?q?=00=D8=0A=00?=\r\n\r\n")
 def test_no_input_raises_or_lets_a_line_end_through(content: bytes) -> None:
     headers = read_headers(content)
-    for text in (getattr(headers, name) for name in Headers.__slots__):
+    for text in headers:
         if text is not None:
             assert not set(text) & {"\r", "\n", "\0"}
             text.encode()
