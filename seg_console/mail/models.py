@@ -77,7 +77,7 @@ class Message(models.Model):
             models.Index(fields=["received_at", "root_mid"], name="message_by_time"),
             # All parts of what came in as one message.
             models.Index(fields=["root_mid"], name="message_by_root"),
-            models.Index(fields=["message_id_header"], name="message_by_header"),
+            models.Index(Lower("message_id_header"), name="message_by_id"),
             models.Index(Lower("envelope_sender"), name="message_by_sender"),
         ]
         constraints = [

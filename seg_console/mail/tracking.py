@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Literal
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Substr
 
 from seg_console.mail import events
 from seg_console.mail.addresses import least_quoted
+from seg_console.mail.headers import read_message_id
 from seg_console.mail.models import Message, Recipient, TrackingEvent
 from seg_console.mail.sentences import sentences
 
@@ -161,7 +162,7 @@ def _matching(query: TrackingQuery) -> QuerySet[Message]:
     if query.mid is not None:
         found = found.filter(root_mid__in=Message.objects.filter(pk=query.mid).values("root_mid"))
     if query.message_id:
-        found = found.filter(_message_id_condition(query))
+        found = _with_message_id(found, query)
     if query.remote_ip:
         found = found.filter(remote_ip=query.remote_ip)
     if query.sender is not None:
@@ -205,11 +206,22 @@ def _recipient_condition(match: Match) -> Q:
     return Q(Exists(rows.filter(message=OuterRef("pk"))))
 
 
-def _message_id_condition(query: TrackingQuery) -> Q:
-    bare = query.message_id.strip().removeprefix("<").removesuffix(">")
+def _with_message_id(found: QuerySet[Message], query: TrackingQuery) -> QuerySet[Message]:
+    """With and without brackets, whatever stands around it; the domain in any case, what is before it as it stands."""
+    found = found.annotate(message_id_key=Lower("message_id_header"))
     if query.message_id_goes_on:
-        return Q(message_id_header__startswith=f"<{bare}") | Q(message_id_header__startswith=bare)
-    return Q(message_id_header__in=[f"<{bare}>", bare])
+        beginning = query.message_id.strip().removeprefix("<").lower()
+        return found.filter(
+            Q(message_id_key__startswith=f"<{beginning}") | Q(message_id_key__startswith=beginning),
+        )
+    bare = read_message_id(query.message_id).strip("<>")
+    local, at, _domain = bare.rpartition("@")
+    # SQLite leaves letters outside ASCII as they are.
+    keys = {bare.lower(), bare.encode().lower().decode()}
+    begins = (f"<{local}", f"{local}@") if at else (f"<{bare}", bare)
+    return found.annotate(message_id_begins=Substr("message_id_header", 1, len(begins[0]))).filter(
+        message_id_key__in=[*keys, *(f"<{key}>" for key in keys)], message_id_begins__in=begins
+    )
 
 
 def _hits(roots: list[int]) -> list[Hit]:

@@ -112,6 +112,7 @@ def test_the_message_id_is_the_id_alone_and_the_details_say_how_it_stood() -> No
     details = tracking.details(101)
     assert details is not None
     assert f"Message 101 contains message ID header '{raw}'." in [line.text for line in details.lines]
+    assert tracking.search(TrackingQuery(message_id="1@EXAMPLE.NET")).hits[0].mid == 101
 
 
 def test_the_sender_ip_headers_can_be_switched_off() -> None:

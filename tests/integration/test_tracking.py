@@ -59,6 +59,14 @@ def found(**conditions: Any) -> list[int]:
         ({"subject": Match("is_empty")}, [3, 2]),
         ({"message_id": "a@example.net"}, [1]),
         ({"message_id": " <a@example.net> "}, [1]),
+        ({"message_id": "<a@EXAMPLE.Net>"}, [1]),
+        ({"message_id": "a@EXAMPLE.NET"}, [1]),
+        ({"message_id": "<<a@example.net>>;"}, [1]),
+        ({"message_id": "<a@example.net> (added by us)"}, [1]),
+        ({"message_id": "<A@example.net>"}, []),
+        ({"message_id": "example.net"}, []),
+        ({"message_id": "<A@EX", "message_id_goes_on": True}, [1]),
+        ({"message_id": "a@ex", "message_id_goes_on": True}, [1]),
         ({"mid": 2}, [2]),
         ({"mid": 99}, []),
         ({"remote_ip": "192.0.2.1"}, [1]),
@@ -73,6 +81,23 @@ def found(**conditions: Any) -> list[int]:
 )
 def test_conditions_join_by_and_and_events_by_or(conditions: dict[str, Any], mids: list[int]) -> None:
     assert found(**conditions) == mids
+
+
+@pytest.mark.parametrize(
+    ("header", "asked"),
+    [
+        ("4@Other.Example", "<4@other.example>"),
+        ("<No.Domain>", "No.Domain"),
+        ("no.domain", "<no.domain>"),
+        ("<Bär@Corp.Example>", "Bär@corp.example"),
+        ('<"a b"@Corp.Example>', '"a b"@corp.example'),
+        # As long as an id is kept, of letters that do not compress.
+        ("<" + "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(300)) + "@X.example>", None),
+    ],
+)
+def test_a_message_id_is_found_however_it_is_written(header: str, asked: str | None) -> None:
+    add(4, "x@example.net", [], None, header, "queued")
+    assert found(message_id=asked or header.lower()) == [4]
 
 
 def test_soft_bounces_of_the_copy_do_not_count_as_the_messages() -> None:
