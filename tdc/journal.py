@@ -13,11 +13,14 @@ from seg_console.mail.mime import (
     LONGEST_LINE,
     address_field,
     boundary,
+    encoded_words,
     host_name,
     one_line,
-    quoted_printable,
     text_field,
 )
+
+# Parsers that hand out only what is called an attachment look for it.
+_ATTACHED = b'Content-Disposition: attachment; filename="original.eml"\r\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class JournalReport:
     subject: str
     """Decoded; "" when there is none."""
     message_id: str
-    """As it stood, angle brackets included; "" when there is none."""
+    """The id alone, as `Headers.message_id`; "" when there is none."""
     recipients: tuple[str, ...]
     """Envelope recipients of this splinter: they, not the To header, are the truth."""
     from_header: str | None
@@ -61,22 +64,20 @@ def journal_copy(
     encoded (RFC 2046 section 5.2.1). `date` is the time of journaling and has a zone. The intake address is named
     in To only when the original names nobody there; `hostname` gives the From of an original without one.
     """
-    text, text_encoding = _report_part(report, eight_bit=is_eight_bit(original))
+    text = _report_text(report)
     mark = boundary(outer_id, original, text)
     delimiter = b"--" + mark.encode("ascii")
-    outer_bits = _transfer_encoding(not (text.isascii() and original.isascii()))
+    bits = b"Content-Transfer-Encoding: 8bit\r\n" if is_eight_bit(original) else b""
     return b"".join(
         (
             _outer_fields(report, outer_id=outer_id, date=date, intake=intake, hostname=hostname),
             b"MIME-Version: 1.0\r\n",
-            outer_bits,
+            bits,
             b'Content-Type: multipart/mixed; boundary="' + mark.encode("ascii") + b'"\r\n\r\n',
-            delimiter + b'\r\nContent-Type: text/plain; charset="utf-8"\r\n',
-            text_encoding,
-            b"\r\n",
+            delimiter + b'\r\nContent-Type: text/plain; charset="utf-8"\r\n\r\n',
             text,
-            b"\r\n" + delimiter + b"\r\nContent-Type: message/rfc822\r\n",
-            _transfer_encoding(is_eight_bit(original)),
+            b"\r\n" + delimiter + b"\r\nContent-Type: message/rfc822\r\n" + _ATTACHED,
+            bits,
             b"\r\n",
             original,
             # This CRLF belongs to the delimiter, so the original may end with or without one of its own.
@@ -86,7 +87,7 @@ def journal_copy(
 
 
 def _outer_fields(report: JournalReport, *, outer_id: str, date: datetime, intake: str, hostname: str) -> bytes:
-    subject = report.subject if report.subject_header is None else report.subject_header
+    subject = _subject(report)
     fields = [
         address_field("From", report.from_header or f"MAILER-DAEMON@{host_name(hostname)}"),
         address_field("To", report.to_header or intake),
@@ -99,20 +100,21 @@ def _outer_fields(report: JournalReport, *, outer_id: str, date: datetime, intak
     return b"".join(fields)
 
 
-def _report_part(report: JournalReport, *, eight_bit: bool) -> tuple[bytes, bytes]:
-    """The report and its transfer encoding field. Only where the original needs 8BITMIME anyway may the report need it
-    too: a seven-bit message with a decoded subject must reach an intake that does not offer it."""
-    text = _report_text(report)
-    if text.isascii() or eight_bit:
-        return text, _transfer_encoding(is_eight_bit(text))
-    return quoted_printable(text), b"Content-Transfer-Encoding: quoted-printable\r\n"
+def _subject(report: JournalReport) -> str:
+    """As it stood where that is fit for a header."""
+    raw = report.subject_header
+    return report.subject if raw is None or not raw.isascii() else raw
 
 
 def _report_text(report: JournalReport) -> bytes:
-    """The report part: one value per line, so that it parses line by line (TDC reference 4.2)."""
+    """The report part: one value per line, so that it parses line by line (TDC reference 4.2).
+
+    Seven bits, so that it needs no transfer encoding, in which the `=` of many addresses would not be literal
+    (docs/decisions.md#report-part-literal).
+    """
     lines = [
         _report_line("Sender", report.envelope_sender or "<>"),
-        _report_line("Subject", report.subject),
+        _report_line("Subject", _subject(report)),
         _report_line("Message-Id", report.message_id),
         *(_report_line("Recipient", recipient) for recipient in report.recipients),
     ]
@@ -120,11 +122,12 @@ def _report_text(report: JournalReport) -> bytes:
 
 
 def _report_line(label: str, value: str) -> bytes:
-    line = f"{label}: {one_line(value)}".encode()
+    value = one_line(value)
+    if not value.isascii():
+        value = encoded_words(value)
+    line = f"{label}: {value}".encode("ascii")
     if len(line) > LONGEST_LINE:
-        line = line[:LONGEST_LINE].decode("utf-8", "ignore").encode()
+        # Of encoded words, whole ones.
+        end = line.rfind(b"?= ", 0, LONGEST_LINE)
+        line = line[: LONGEST_LINE if end < 0 else end + 2]
     return line + b"\r\n"
-
-
-def _transfer_encoding(eight_bit: bool) -> bytes:
-    return b"Content-Transfer-Encoding: 8bit\r\n" if eight_bit else b""

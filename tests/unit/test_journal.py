@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
-import quopri
 import re
 from datetime import UTC, datetime
 
@@ -79,9 +78,8 @@ def outer_field(copy: bytes, name: str) -> str:
 
 def report_lines(copy: bytes) -> list[str]:
     fields, _, text = parts_by_bytes(copy)[1].partition(b"\r\n\r\n")
-    if b"quoted-printable" in fields:
-        text = quopri.decodestring(text)
-    return text.decode().removesuffix("\r\n").split("\r\n")
+    assert b"Content-Transfer-Encoding" not in fields
+    return text.decode("ascii").removesuffix("\r\n").split("\r\n")
 
 
 def test_a_whole_copy() -> None:
@@ -100,16 +98,16 @@ def test_a_whole_copy() -> None:
         b"\r\n"
         b"--" + mark + b"\r\n"
         b'Content-Type: text/plain; charset="utf-8"\r\n'
-        b"Content-Transfer-Encoding: quoted-printable\r\n"
         b"\r\n"
         b"Sender: alice@remote.example\r\n"
-        b"Subject: Gr=C3=BC=C3=9Fe\r\n"
+        b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
         b"Message-Id: <1@remote.example>\r\n"
         b"Recipient: user1@corp.example\r\n"
         b"Recipient: user2@corp.example\r\n"
         b"\r\n"
         b"--" + mark + b"\r\n"
         b"Content-Type: message/rfc822\r\n"
+        b'Content-Disposition: attachment; filename="original.eml"\r\n'
         b"\r\n" + ORIGINAL + b"\r\n"
         b"--" + mark + b"--\r\n"
     )
@@ -128,7 +126,10 @@ def test_an_eight_bit_original_makes_the_copy_eight_bit_where_it_is() -> None:
     assert is_eight_bit(copy)
     assert b"\r\nContent-Transfer-Encoding: 8bit\r\n" in outer
     assert b"Content-Transfer-Encoding" not in report
-    assert b"\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" in copy
+    assert (
+        b'\r\nContent-Type: message/rfc822\r\nContent-Disposition: attachment; filename="original.eml"\r\n'
+        b"Content-Transfer-Encoding: 8bit\r\n\r\n"
+    ) in copy
 
 
 @pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n\r\n", b"\r", b"\n", b"--", b"\r\n--"])
@@ -150,7 +151,8 @@ def test_the_standard_library_reads_the_same_original_back() -> None:
     assert [text.get_content_type(), wrapped.get_content_type()] == ["text/plain", "message/rfc822"]
     report = text.get_payload(decode=True)
     assert isinstance(report, bytes)
-    assert report.decode().splitlines()[1] == "Subject: Grüße"
+    assert report.decode().splitlines()[1] == "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?="
+    assert (wrapped.get_content_disposition(), wrapped.get_filename()) == ("attachment", "original.eml")
     as_it_came = email.policy.compat32.clone(linesep="\r\n", max_line_length=None)
     assert inner.as_bytes(policy=as_it_came) == ORIGINAL
 
@@ -195,6 +197,41 @@ def test_a_dkim_signature_still_verifies_inside_the_copy(
 
     assert dkim.verify(extracted, dnsfunc=lambda name, timeout=5: record)
     assert not dkim.verify(extracted.replace(b"Hello", b"Hallo"), dnsfunc=lambda name, timeout=5: record)
+
+
+SIGNED_SENDER = "prvs=4711abcdef=" + "a" * 230 + "@remote.example"
+SRS_RECIPIENT = "SRS0=x1Yz=AB=remote.example=" + "b" * 200 + "@corp.example"
+
+
+@pytest.mark.parametrize(
+    ("subject", "in_report"),
+    [
+        (b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "=?utf-8?q?Gr=C3=BC=C3=9Fe?="),
+        (b"=?gb2312?B?1tDOxA==?=\r\n =?gb2312?B?1tDOxA==?=", "=?gb2312?B?1tDOxA==?= =?gb2312?B?1tDOxA==?="),
+        ("Grüße".encode(), "=?utf-8?b?R3LDvMOfZQ==?="),
+        ("Grüße".encode("cp1252"), "=?utf-8?b?R3LDvMOfZQ==?="),
+        (b"plain", "plain"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"Hello\r\n", "Grüße\r\n".encode()])
+def test_no_subject_makes_the_report_other_than_literal(subject: bytes, in_report: str, body: bytes) -> None:
+    original = ORIGINAL.replace(b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", subject).replace(b"Hello\r\n", body)
+    copy = copy_of(original, report_of(original, sender=SIGNED_SENDER, recipients=(SRS_RECIPIENT, "b@corp.example")))
+    assert report_lines(copy) == [
+        f"Sender: {SIGNED_SENDER}",
+        f"Subject: {in_report}",
+        "Message-Id: <1@remote.example>",
+        f"Recipient: {SRS_RECIPIENT}",
+        "Recipient: b@corp.example",
+    ]
+    assert parts_by_bytes(copy)[2] == original
+
+
+def test_a_very_long_subject_of_encoded_words_ends_with_a_whole_one_in_the_report() -> None:
+    report = JournalReport("a@x.example", "ü" * 3000, "<1@x>", ("b@x.example",), None, None)
+    line = report_lines(copy_of(ORIGINAL, report))[1]
+    assert 900 < len(line) <= 998
+    assert set(read_headers(f"{line}\r\n".encode()).subject or "") == {"ü"}
 
 
 def test_the_null_sender_is_written_as_empty_brackets() -> None:
