@@ -8,6 +8,9 @@ from email.utils import format_datetime
 
 from seg_console.gateway.protocol import AbortedMessage, ReceivedMessage
 from seg_console.mail.addresses import address_key
+from seg_console.mail.headers import without_fields
+
+_SENDER_IP_FIELDS = frozenset((b"x-ironport-remoteip", b"x-ironport-mid"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def with_recipients(message: ReceivedMessage, *, own: str) -> ReceivedMessage:
 
 
 def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip: bool) -> bytes:
-    """What goes above everything else, CRLF line ends; the message below stays as it is, so that its signatures hold.
+    """What goes above everything else, CRLF line ends; the message below stays as it is, so that its signatures hold,
+    but for `below_our_headers`.
 
     `Received:` is RFC 5321 4.4; the two X-IronPort headers (`sender_ip`) are what the intake reads the true client
     address from (TDC reference 4.4). The MID is the one that came in, before any split.
@@ -64,6 +68,15 @@ def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip:
     )
     remote = f"X-IronPort-RemoteIP: {peer.remote_ip}\r\nX-IronPort-MID: {envelope.mid}\r\n" if sender_ip else ""
     return (received + remote).encode("ascii", errors="replace")
+
+
+def below_our_headers(content: bytes, *, sender_ip: bool) -> bytes:
+    """The message as it goes on below `gateway_headers`: without fields that only we may write, where we write them.
+
+    An intake that found the sender's own X-IronPort-RemoteIP would take his word for who he is
+    (docs/decisions.md#fields-like-ours).
+    """
+    return without_fields(content, _SENDER_IP_FIELDS) if sender_ip else content
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from policies.running import policy_table, service_rules
 from policies.services import Piece, Rule
 from seg_console.config.running import Running
 from seg_console.delivery.ordinary import specs_for
-from seg_console.gateway.arrival import Arrival, gateway_headers
+from seg_console.gateway.arrival import Arrival, below_our_headers, gateway_headers
 from seg_console.mail.headers import Headers, read_headers
 
 
@@ -90,8 +90,9 @@ def _read(arrival: Arrival) -> _Read:
 
 def _plan(read: _Read, parts: Sequence[Part], rules: Rulebook, fresh: Iterator[int]) -> Plan:
     arrival, envelope = read.arrival, read.arrival.message.envelope
-    above = gateway_headers(arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=rules.adds_sender_ip_header)
-    content = above + read.content
+    sender_ip = rules.adds_sender_ip_header
+    above = gateway_headers(arrival, hostname=rules.hostname, zone=rules.zone, sender_ip=sender_ip)
+    content = above + below_our_headers(read.content, sender_ip=sender_ip)
     mids = [envelope.mid] if len(parts) == 1 else [next(fresh) for _ in parts]
     pieces = [
         _piece(

@@ -29,6 +29,7 @@ _FIRST_FIELD = re.compile(_WANTED_FIELD)
 # field it is the empty line that ends them.
 _FIELD = re.compile(rb"\n(?=[cdfmrstCDFMRST\r\n])(?:" + _WANTED_FIELD + rb"|\r?\n)")
 _WANTED = 8
+_ANY_FIELD = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
 _CONTENT_TYPE = re.compile(rb"(?:\A|\n)(?i:content-type)" + _VALUE)
 _CHARSET = re.compile(rb"(?i:;\s*charset)\s*=\s*\"?\s*([^\s\";]{1,60})")
 _LONGEST_CONTENT_TYPE = 2048
@@ -139,6 +140,15 @@ def header_end(content: bytes) -> int:
 def header_block(content: bytes) -> bytes:
     """Everything before the first empty line, without that line; at most LONGEST_LOOK octets."""
     return content[: min(header_end(content), LONGEST_LOOK)]
+
+
+def without_fields(content: bytes, names: frozenset[bytes]) -> bytes:
+    """The message without any field of these lower-cased names; the same object where it has none."""
+    end = header_end(content)
+    if not any(name in content[:end].lower() for name in names):
+        return content
+    fields = _ANY_FIELD.findall(content, 0, end)
+    return b"".join(field for field in fields if field.partition(b":")[0].strip().lower() not in names) + content[end:]
 
 
 def is_looping(content: bytes) -> bool:

@@ -103,6 +103,26 @@ def test_the_body_is_the_gateways_headers_and_then_the_message_byte_for_byte() -
     assert Message.objects.get().size == len(ABOVE + CONTENT)
 
 
+PRETENDED = b"X-IronPort-RemoteIP: 198.51.100.1\r\n" + CONTENT.replace(
+    b"Subject", b"x-ironport-mid :\r\n\t7\r\nX-IRONPORT-REMOTEIP: 198.51.100.2\r\nX-IronPort-Anti-Spam: yes\r\nSubject"
+)
+
+
+def test_fields_named_like_ours_are_taken_out_before_ours_are_added() -> None:
+    take(arrival(101, "bob@corp.example", content=PRETENDED))
+    kept = CONTENT.replace(b"Subject", b"X-IronPort-Anti-Spam: yes\r\nSubject")
+    assert bytes(Body.objects.get().content) == ABOVE + kept
+    assert Message.objects.get().size == len(ABOVE + kept)
+
+
+def test_where_ours_are_not_added_those_of_the_gateway_in_front_stay() -> None:
+    configuration.commit(
+        threat_defense_connector={"enabled": True, "message_intake_address": INTAKE, "add_sender_ip_header": False}
+    )
+    take(arrival(101, "bob@corp.example", content=PRETENDED))
+    assert bytes(Body.objects.get().content).endswith(PRETENDED)
+
+
 def test_the_message_id_is_the_id_alone_and_the_details_say_how_it_stood() -> None:
     raw = "(a printer) <<1@Example.net>>;"
     take(arrival(101, "bob@corp.example", content=CONTENT.replace(b"<1@example.net>", raw.encode())))

@@ -15,6 +15,7 @@ from seg_console.mail.headers import (
     header_block,
     read_headers,
     read_message_id,
+    without_fields,
 )
 
 
@@ -227,6 +228,24 @@ def test_a_very_long_message_id_is_cut_to_what_an_index_takes(letter: str) -> No
 def test_an_id_that_was_read_once_reads_the_same_again() -> None:
     for text in ("<1@example.com>", "1@example.com", '<"a b"@example.com>', "<16(1)@example.com>", "", "<\u4e2d@x>"):
         assert read_message_id(read_message_id(text)) == text
+
+
+def test_fields_are_taken_out_of_the_header_alone_and_nothing_else_changes() -> None:
+    names = frozenset((b"x-mark", b"x-other"))
+    content = (
+        b"X-Mark: 1\r\nSubject:  a\r\n b\r\nx-MARK : 2\r\n\tfolded\r\nX-Marked: stays\r\nX-OTHER:\nTo: x-mark: y\r\n"
+        b"\r\nX-Mark: body\r\n"
+    )
+    assert without_fields(content, names) == (
+        b"Subject:  a\r\n b\r\nX-Marked: stays\r\nTo: x-mark: y\r\n\r\nX-Mark: body\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\r\nX-Mark: body\r\n", b"Subject: a\r\n\r\nX-Mark: 1\r\n", b"A: x-mark\r\n\r\n"]
+)
+def test_a_message_without_such_fields_stays_as_it_is(content: bytes) -> None:
+    assert without_fields(content, frozenset((b"x-mark",))) == content
 
 
 @pytest.mark.parametrize(
