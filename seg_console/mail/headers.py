@@ -145,7 +145,8 @@ def header_block(content: bytes) -> bytes:
 def without_fields(content: bytes, names: frozenset[bytes]) -> bytes:
     """The message without any field of these lower-cased names; the same object where it has none."""
     end = header_end(content)
-    if not any(name in content[:end].lower() for name in names):
+    block = content[:end].lower()
+    if not any(name in block for name in names):
         return content
     fields = _ANY_FIELD.findall(content, 0, end)
     return b"".join(field for field in fields if field.partition(b":")[0].strip().lower() not in names) + content[end:]

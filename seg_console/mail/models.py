@@ -21,7 +21,8 @@ class Sequence(models.Model):
 
 
 class Body(models.Model):
-    """One accepted message as it goes on: gateway headers, then the message byte for byte, CRLF line ends.
+    """One accepted message as it goes on: gateway headers, then the message byte for byte but for fields named like
+    them, CRLF line ends.
 
     Splinters share it, and so does the connector's copy, which is built around it when sent.
     """
