@@ -18,7 +18,6 @@ from seg_console.accounts.roles import Role
 from seg_console.config import pending, running
 from seg_console.delivery import heartbeat, slots, tasks
 from seg_console.delivery.broker import Breaker
-from seg_console.delivery.models import HostStatus
 from seg_console.mail.models import MailCounter
 from seg_console.monitor.views.services import MOST_NAMES, redis_and_workers
 from tdc import tasks as tdc_tasks
@@ -26,6 +25,7 @@ from tests.support import sample_system
 from tests.support.certificates import made
 from tests.support.configurations import full, policy
 from tests.support.pages import configured, person, policy_uid, signed_in
+from tests.support.records import host
 
 pytestmark = [
     pytest.mark.django_db,
@@ -47,12 +47,6 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(**sections: Any) -> Any:
     configured(**sections)
     return signed_in(person()).get(PAGE)
-
-
-def host(domain: str, **values: Any) -> HostStatus:
-    now = timezone.now()
-    given = {"kind": "ordinary", "domain": domain, "destination": domain, "active_at": now, "last_attempt_at": now}
-    return HostStatus.objects.create(**given | values)
 
 
 def with_certificate(*, days: int) -> dict[str, Any]:
