@@ -16,10 +16,12 @@ from seg_console.accounts.roles import PRIVILEGES, Role
 from seg_console.config import pending
 from seg_console.privileges import Privilege
 from seg_console.ui.navigation import TABS, landing_page
-from tests.support.pages import PASSPHRASE, configured, htmx, person, policy_uid, signed_in
+from tests.support.pages import PASSPHRASE, configured, htmx, person, policy_uid, said, signed_in
+from tests.support.table_files import CONTROLS, ROUTES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
+GLOBAL = "destination-controls:edit-global-settings"
 HELP = {"help:contents", "help:search", "help:about", "help:page"}
 OPEN_TO_ALL = {
     "accounts:active-sessions",
@@ -207,3 +209,23 @@ def test_without_a_given_passphrase_one_is_generated_and_told_once() -> None:
     assert len(generated) >= 16
     assert User.objects.get(username="admin").check_password(generated)
     assert ensure_admin("") == ""
+
+
+def test_who_may_only_look_sees_the_tables_and_changes_nothing(user: User) -> None:
+    client = signed_in(person(Role.GUEST))
+    views = ["destination-controls:list", "bounce-profiles:list", "dns:settings", "destination-controls:export"]
+    assert {client.get(reverse(view)).status_code for view in views} == {403}
+    reader = signed_in(person(Role.TECHNICIAN))
+    assert {reader.get(reverse(view)).status_code for view in views} <= {200, 403}
+    for view in (
+        CONTROLS,
+        ROUTES,
+        "smtp-routes:clear",
+        "destination-controls:edit-default",
+        GLOBAL,
+        "dns:edit-settings",
+    ):
+        assert client.post(reverse(view)).status_code == 403
+    reader = signed_in(person(Role.READ_ONLY_OPERATOR))
+    assert reverse(GLOBAL) not in said(reader, reverse("destination-controls:list"))
+    assert reader.get(reverse(GLOBAL)).status_code == 403

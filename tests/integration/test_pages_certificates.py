@@ -68,17 +68,6 @@ def in_words(*chain: Made) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
-
-
-@pytest.fixture
 def listed(user: User, client: Client) -> Certificate:
     """Uploaded in the browser, pending."""
     client.post(reverse("certificates:add"), {"name": "Mail 2026", **files(FIRST)})

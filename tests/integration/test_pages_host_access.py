@@ -15,7 +15,8 @@ from seg_console.gateway.document import HOST_ACCESS
 from seg_console.gateway.models import ALL_UID, SenderGroup
 from seg_console.gateway.tables_text import read_host_access, write_host_access
 from tests.support.configurations import FULL
-from tests.support.pages import configured, give_table, import_table, person, signed_in
+from tests.support.pages import configured, person, signed_in
+from tests.support.table_files import HOSTS, give_table, import_table, refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -27,17 +28,6 @@ GROUP = {
     "tls": "required",
 }
 HOSTILE = ["<script>alert(1)</script>", "a\x00b", "x\u202ey", "=HYPERLINK(1)", "w" * 1_000_000]
-
-
-@pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
 
 
 def groups(user: User) -> Any:
@@ -263,3 +253,17 @@ def test_thousands_of_entries_take_no_more_queries(
     with django_assert_num_queries(7):
         response = client.get(reverse("host-access:list"))
     assert "and 247 more" in response.content.decode()
+
+
+def test_all_faults_of_a_host_access_file_are_told_at_once_in_the_order_of_its_lines(client: Client) -> None:
+    text = (
+        "group A\n  max_recipients -1\n  192.0.2.300\n  192.0.2.1 192.0.2.2\ngroup B\n  max_recipients many\ngroup a\n"
+    )
+    found = refused(client, HOSTS, text)
+    assert [line for line, _message in found] == [2, 3, 4, 6, 7]
+    assert [found[index][1] for index in (0, 2, 3, 4)] == [
+        "give 1 or more.",
+        "“192.0.2.1 192.0.2.2” is neither an entry nor a value.",
+        "give a whole number after max_recipients.",
+        "a is in the list already, in line 1; give each only once.",
+    ]

@@ -24,7 +24,7 @@ from seg_console.gateway.place import Place, Reason, Trouble
 from seg_console.gateway.running import address_parsing, listener_place
 from seg_console.gateway.whereabouts import Whereabouts
 from tests.support.configurations import full
-from tests.support.pages import configured, person, signed_in
+from tests.support.pages import configured, person
 
 pytestmark = [
     pytest.mark.django_db,
@@ -68,11 +68,6 @@ BAD = [
 def user() -> User:
     configured(listener={})
     return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
 
 
 def submit(client: Client, **changes: Any) -> Any:

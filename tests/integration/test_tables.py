@@ -1,4 +1,5 @@
-"""What the tables of configuration share: the marks of what is pending, and the pages of a long table."""
+"""What the tables of configuration share: the marks of what is pending, the pages of a long table, words for an empty
+one, and how they take and show what is typed."""
 
 from __future__ import annotations
 
@@ -17,21 +18,13 @@ from seg_console.gateway.models import SenderGroup, last_row
 from seg_console.tables.paging import ROWS_SHOWN
 from seg_console.tables.rows import changed
 from tests.support.configurations import route
-from tests.support.pages import configured, person, signed_in
+from tests.support.forms import CONTROL, PROFILE
+from tests.support.hostile import HOSTILE_VALUES
+from tests.support.pages import configured
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
 HOSTS = [{"host": "mx.corp.example", "port": 25, "priority": 0}]
-
-
-@pytest.fixture
-def user() -> User:
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
 
 
 def routes(shown: Configuration) -> list[SmtpRoute]:
@@ -96,3 +89,35 @@ def test_each_page_begins_behind_the_last_row_of_the_one_before(client: Client) 
         pages.append([row["domain"] for row in page["rows"]])
         query = page["next_url"]
     assert pages == [domains[:ROWS_SHOWN], domains[ROWS_SHOWN : 2 * ROWS_SHOWN], domains[2 * ROWS_SHOWN :]]
+
+
+def test_an_empty_table_says_what_that_means(client: Client) -> None:
+    configured(recipient_access=[], smtp_routes=[])
+    assert "The gateway accepts no mail." in client.get(reverse("recipient-access:list")).content.decode()
+    assert "No routes have been defined." in client.get(reverse("smtp-routes:list")).content.decode()
+
+
+@pytest.mark.parametrize("text", HOSTILE_VALUES)
+@pytest.mark.parametrize(
+    ("view", "data", "field"),
+    [
+        ("destination-controls:add", CONTROL, "domain"),
+        ("destination-controls:add", CONTROL, "max_connections"),
+        ("destination-controls:add", CONTROL, "max_recipients_per_transaction"),
+        ("destination-controls:add", CONTROL, "tls"),
+        ("destination-controls:add", CONTROL, "conversion"),
+        ("destination-controls:add", CONTROL, "bounce_profile"),
+        ("bounce-profiles:add", PROFILE, "max_retries"),
+        ("dns:edit-settings", {"timeout": "5"}, "servers"),
+        ("dns:edit-settings", {"servers": ""}, "timeout"),
+        ("smtp-routes:import", {}, "pasted"),
+        ("destination-controls:import", {}, "pasted"),
+    ],
+)
+def test_hostile_input_is_refused_and_shown_as_text(
+    user: User, client: Client, view: str, data: dict[str, str], field: str, text: str
+) -> None:
+    response = client.post(reverse(view), data | {field: text})
+    assert response.status_code == 422
+    assert "<script>alert" not in response.content.decode()
+    assert pending.pending_of(user) is None

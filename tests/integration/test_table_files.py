@@ -1,10 +1,12 @@
-"""What an import shows before anything changes, and that it then does exactly that, for each table that has one."""
+"""Files of tables, for each that has them: how one is read, what an import shows before anything changes, and that it
+then does exactly that."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -12,18 +14,17 @@ from pytest_django import DjangoAssertNumQueries
 from seg_console.accounts.models import User
 from seg_console.accounts.roles import Role
 from seg_console.audit.models import Entry
-from seg_console.config import document, pending
+from seg_console.config import pending
 from seg_console.config.changes import Change
 from seg_console.config.models import LoadedFile
 from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import RecipientAccess
 from tests.support.configurations import FULL, route
-from tests.support.pages import configured, give_table, import_table, person, seen_in, signed_in
+from tests.support.pages import configured, person, section, signed_in
+from tests.support.table_files import CONTROLS, HOSTS, RECIPIENTS, ROUTES, give_table, import_table, seen_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
-CONTROLS, ROUTES = "destination-controls:import", "smtp-routes:import"
-HOSTS, RECIPIENTS = "host-access:import", "recipient-access:import"
 KEYS = {
     CONTROLS: "destination_controls",
     ROUTES: "smtp_routes",
@@ -40,27 +41,30 @@ OTHER_FILES = {
 NOTHING = "The file says what the table says already. There is nothing to import."
 GONE = "That file is not here any more. Import it again."
 AGAIN = "The configuration has changed since you looked at this file, and nothing was imported."
-
 Told = dict[str, list[tuple[str, str, str]]]
-
-
-@pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
+HOSTILE = {
+    "markup": "<script>alert(1)</script>",
+    "bidi marks": "a\u202eb.example",
+    "garbage": "x" * 1_000_000,
+    "a formula": "=HYPERLINK(1)",
+    "a separator of lines": "a\u2028b.example",
+    "a control character": "a\x07b.example",
+    "a format": "%(line)s%s",
+}
+WITH = {
+    CONTROLS: "domain,tls\nfine.example,none\n{0},{0}\n",
+    ROUTES: "fine.example mx.example\n{0} {0}\n",
+    HOSTS: "group FINE\n  {0}\ngroup {0}\n  action {0}\n  comment {0}\n",
+    RECIPIENTS: "fine.example ACCEPT\n{0} {0}\n",
+}
 
 
 def exported(client: Client, view: str) -> str:
     return client.get(reverse(view.replace("import", "export"))).content.decode()
 
 
-def section(user: User, view: str) -> Any:
-    return document.dump(pending.shown_to(user))[KEYS[view]]
+def table(user: User, view: str) -> Any:
+    return section(user, KEYS[view])
 
 
 def told(changes: tuple[Change, ...] | list[Change]) -> Told:
@@ -89,6 +93,62 @@ def counts(response: Any) -> tuple[int, ...]:
     """Added, changed, moved, removed, the same."""
     found = response.context["preview"].counts
     return (found.added, found.changed, found.moved, found.removed, found.same)
+
+
+# --- Text
+
+
+@pytest.mark.parametrize("view", [ROUTES, CONTROLS, HOSTS, RECIPIENTS, "configuration:file"])
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("bücher.example mx.example\n".encode("latin-1"), 1),
+        ("# ours\r\n\r\na.example x\r\nbücher.example mx.example\r\n".encode("latin-1"), 4),
+        ("# ours\ra.example x\rb\xfccher.example".encode("latin-1"), 3),
+        ("a.example mx.example\n".encode("utf-16"), 1),
+        ("a.example mx.example\n".encode("utf-16-le"), 1),
+        (b"\xef\xbb\xbf# ours\nb\xc3", 2),
+        (b"a.example x\nb.example \0\nc\xff", 2),
+        (b"a.example x\nb\xff\n\0", 2),
+    ],
+)
+def test_a_file_that_is_not_utf_8_has_this_one_fault(
+    user: User, client: Client, view: str, content: bytes, line: int
+) -> None:
+    response = give_table(client, view, content)
+    assert response.status_code == 422
+    assert response.context["form"].errors == {"upload": [f"The file is not UTF-8 text (line {line})."]}
+    assert not response.context["faults"]
+    assert "\ufffd" not in response.content.decode()
+    assert not LoadedFile.objects.exists()
+    assert pending.pending_of(user) is None
+
+
+def test_a_file_with_a_byte_order_mark_and_names_of_any_script_is_read(client: Client) -> None:
+    response = give_table(client, ROUTES, "\ufeffbücher.example mx.example\n".encode())
+    assert response.status_code == 200
+    assert response.context["preview"].counts.added == 1
+
+
+@pytest.mark.parametrize("view", KEYS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_line_ends_and_a_byte_order_mark_are_read(user: User, client: Client, view: str, end: str) -> None:
+    text = "\ufeff" + exported(client, view).removeprefix("\ufeff").replace("\r\n", "\n").replace("\n", end)
+    assert NOTHING in give_table(client, view, text).content.decode()
+    found = give_table(client, view, WITH[view].format("?").replace("\n", end)).context["faults"]
+    assert found[-1].line == WITH[view].count("\n") - (view == HOSTS)
+
+
+@pytest.mark.parametrize("view", [ROUTES, CONTROLS, HOSTS, RECIPIENTS, "configuration:file"])
+def test_a_file_or_its_text_and_not_both(user: User, client: Client, view: str) -> None:
+    for data in ({"pasted": " "}, {"pasted": "a", "upload": SimpleUploadedFile("x", b"a")}):
+        response = client.post(reverse(view), data)
+        assert response.status_code == 422
+        assert response.context["form"].errors == {"__all__": ["Choose a file or paste its text, one of the two."]}
+    response = client.post(reverse(view), {"pasted": "x" * 500_001})
+    said = "The text is longer than 500,000 characters; give it as a file."
+    assert response.context["form"].errors == {"pasted": [said]}
+    assert pending.pending_of(user) is None
 
 
 # --- Round trips
@@ -149,7 +209,7 @@ def test_a_line_edited_in_an_export_is_the_one_change_that_is_told_and_made(
     assert parts(looked_at) == {"changed": {name: fields}}
     assert counts(looked_at)[:4] == (0, 1, 0, 0)
     assert pending.pending_of(user) is None
-    assert section(user, view) == FULL[KEYS[view]]
+    assert table(user, view) == FULL[KEYS[view]]
 
     done = client.post(reverse(view), seen_in(looked_at), follow=True)
     assert "0 added, 1 changed," in done.content.decode()
@@ -181,7 +241,7 @@ def test_what_comes_and_goes_is_named_and_nothing_changes_on_cancel(user: User, 
     list_url = reverse(view.replace("import", "list"))
     assert f'<a class="button" href="{list_url}">Cancel</a>' in content
     client.get(list_url)
-    assert section(user, view) == FULL[KEYS[view]]
+    assert table(user, view) == FULL[KEYS[view]]
     assert pending.pending_of(user) is None
     assert Entry.objects.count() == entries
 
@@ -237,12 +297,12 @@ def test_hosts_of_one_priority_in_another_order_are_no_change(client: Client) ->
 # --- Order
 
 
-def recipients(*names: str) -> str:
-    return "".join(f"{name}.example ACCEPT\n" for name in names)
-
-
 def in_order(*names: str) -> None:
     configured(recipient_access=[{"recipient": f"{name}.example", "action": "accept"} for name in names])
+
+
+def recipients(*names: str) -> str:
+    return "".join(f"{name}.example ACCEPT\n" for name in names)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +327,7 @@ def test_a_change_of_order_is_told_by_the_rows_that_move(
     assert parts(response).get("moved", {}) == said
     assert counts(response)[2] == len(moved)
     client.post(reverse(RECIPIENTS), seen_in(response))
-    assert [row["recipient"][0] for row in section(user, RECIPIENTS)] == list(after)
+    assert [row["recipient"][0] for row in table(user, RECIPIENTS)] == list(after)
     entry = Entry.objects.latest("pk")
     assert entry.size == counts(response)[0] + counts(response)[2] + counts(response)[3]
 
@@ -302,7 +362,7 @@ def test_rows_whose_positions_are_given_anew_for_want_of_room_are_not_told(clien
         "added": {"n.example": [("Recipient Address", "", "n.example"), ("Order", "", "2"), ("Action", "", "Accept")]}
     }
     client.post(reverse(RECIPIENTS), seen_in(response))
-    assert [row["recipient"][0] for row in section(user, RECIPIENTS)] == list("anxbc")
+    assert [row["recipient"][0] for row in table(user, RECIPIENTS)] == list("anxbc")
     assert Entry.objects.latest("pk").size == 1
 
 
@@ -327,7 +387,7 @@ def test_an_import_that_empties_a_table_says_so_and_what_it_means(
     assert f'<div class="message warning"><b>Attention —</b>{said}' in content
     assert "more than half" not in content
     import_table(client, view, text)
-    assert [row for row in section(user, view) if row.get("name") != "ALL"] == []
+    assert [row for row in table(user, view) if row.get("name") != "ALL"] == []
 
 
 def test_an_import_that_removes_more_than_half_of_a_table_says_so(client: Client) -> None:
@@ -356,7 +416,7 @@ def test_the_row_all_of_the_host_access_table_stays_and_its_change_is_told(clien
         ("Maximum recipients per hour from one client", "1000", ""),
     ]
     client.post(reverse(HOSTS), seen_in(response))
-    assert section(user, HOSTS)[-1]["max_recipients"] is None
+    assert table(user, HOSTS)[-1]["max_recipients"] is None
     assert set(told(pending.pending_changes(user))) == {"BLOCKED_LIST", "ALL"}
     # Now without a row of its own, and back.
     response = give_table(client, HOSTS, text)
@@ -416,7 +476,7 @@ def test_of_two_tabs_the_later_file_wins(user: User, client: Client, view: str) 
     assert GONE in client.post(reverse(view), first, follow=True).content.decode()
     assert pending.pending_of(user) is None
     client.post(reverse(view), second)
-    assert [row for row in section(user, view) if row.get("name") != "ALL"] == []
+    assert [row for row in table(user, view) if row.get("name") != "ALL"] == []
 
 
 def test_what_others_committed_after_the_look_is_not_removed_unseen(user: User, client: Client) -> None:
@@ -430,7 +490,7 @@ def test_what_others_committed_after_the_look_is_not_removed_unseen(user: User, 
     assert set(told(removed.comparison.shown)) == {"All Other Domains", "theirs.example"}
     assert pending.pending_of(user) is None
     client.post(reverse(ROUTES), seen_in(again))
-    assert [row["domain"] for row in section(user, ROUTES)] == ["corp.example"]
+    assert [row["domain"] for row in table(user, ROUTES)] == ["corp.example"]
 
 
 def test_what_was_submitted_in_another_tab_after_the_look_is_not_removed_unseen(user: User, client: Client) -> None:
@@ -438,7 +498,7 @@ def test_what_was_submitted_in_another_tab_after_the_look_is_not_removed_unseen(
     pending.submit(user, SmtpRoute(domain="mine.example", hosts=route("mine.example")["hosts"]))
     again = client.post(reverse(ROUTES), seen_in(looked_at))
     assert again.status_code == 409
-    assert "mine.example" in [row["domain"] for row in section(user, ROUTES)]
+    assert "mine.example" in [row["domain"] for row in table(user, ROUTES)]
     assert "mine.example" in again.content.decode()
 
 
@@ -479,22 +539,6 @@ def test_who_may_not_change_the_configuration_cannot_import(user: User, role: Ro
 
 # --- Hostile files
 
-HOSTILE = {
-    "markup": "<script>alert(1)</script>",
-    "bidi marks": "a\u202eb.example",
-    "garbage": "x" * 1_000_000,
-    "a formula": "=HYPERLINK(1)",
-    "a separator of lines": "a\u2028b.example",
-    "a control character": "a\x07b.example",
-    "a format": "%(line)s%s",
-}
-WITH = {
-    CONTROLS: "domain,tls\nfine.example,none\n{0},{0}\n",
-    ROUTES: "fine.example mx.example\n{0} {0}\n",
-    HOSTS: "group FINE\n  {0}\ngroup {0}\n  action {0}\n  comment {0}\n",
-    RECIPIENTS: "fine.example ACCEPT\n{0} {0}\n",
-}
-
 
 @pytest.mark.parametrize("view", KEYS)
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -511,15 +555,6 @@ def test_a_hostile_file_is_refused_in_words_that_show_what_it_is(
     assert len(content) < 60_000
     assert not LoadedFile.objects.exists()
     assert pending.pending_of(user) is None
-
-
-@pytest.mark.parametrize("view", KEYS)
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_any_line_ends_and_a_byte_order_mark_are_read(user: User, client: Client, view: str, end: str) -> None:
-    text = "\ufeff" + exported(client, view).removeprefix("\ufeff").replace("\r\n", "\n").replace("\n", end)
-    assert NOTHING in give_table(client, view, text).content.decode()
-    found = give_table(client, view, WITH[view].format("?").replace("\n", end)).context["faults"]
-    assert found[-1].line == WITH[view].count("\n") - (view == HOSTS)
 
 
 def test_a_value_with_markup_is_shown_in_the_preview_as_it_was_typed(client: Client) -> None:
