@@ -99,11 +99,6 @@ def user() -> User:
     return person(name="ann")
 
 
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
-
-
 def outcome_of(sent: Sent, address: str = INTAKE, *, sends_copy: bool = False) -> run.Report:
     run.ask(address, configuration=pending.committed(), sends_copy=sends_copy)
     report = run.found(sent.begin())

@@ -1,4 +1,4 @@
-"""Threat Defense Connector Settings: what the page says, and certificates by paste and by upload."""
+"""Threat Defense Connector Settings: what the page says, what it takes, and certificates by paste and by upload."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from seg_console.config import pending
 from seg_console.delivery.models import HostStatus
 from tdc.models import ConnectorSettings
 from tests.support.configurations import full, policy
-from tests.support.pages import configured, person, signed_in
 from tests.support.smtp_remote import authority
 
 pytestmark = [
@@ -27,17 +26,6 @@ pytestmark = [
     pytest.mark.usefixtures("redis"),
 ]
 FIELDS = {"enabled": "on", "message_intake_address": "id@intake.example", "messages_per_connection": 10}
-
-
-@pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
 
 
 def shown(client: Client) -> str:
@@ -180,3 +168,32 @@ def test_a_certificate_that_is_no_authority_or_over_is_marked(user: User, client
     content = shown(client)
     assert "not the certificate of an authority" in content
     assert '<span class="state bad">valid from ' in content
+
+
+def test_the_connector_settings_are_submitted_whole(user: User, client: Client) -> None:
+    data = {
+        "enabled": "on",
+        "message_intake_address": "new@Intake.example",
+        "messages_per_connection": "25",
+        "verify_certificate": "on",
+    }
+    response = client.post(reverse("tdc:edit-settings"), data)
+    assert response["Location"] == reverse("tdc:settings")
+    row = saved(user)
+    assert (row.message_intake_address, row.messages_per_connection) == ("new@intake.example", 25)
+    assert (row.enabled, row.verify_certificate, row.add_sender_ip_header) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"message_intake_address": ""},
+        {"message_intake_address": "two@x.example, three@x.example"},
+        {"messages_per_connection": "0"},
+        {"ca_certificates": "not PEM"},
+    ],
+)
+def test_bad_connector_settings_are_refused(user: User, client: Client, change: dict[str, str]) -> None:
+    good = {"enabled": "on", "message_intake_address": "new@intake.example", "messages_per_connection": "25"}
+    assert client.post(reverse("tdc:edit-settings"), good | change).status_code == 422
+    assert pending.pending_of(user) is None

@@ -23,7 +23,7 @@ from seg_console.gateway.protocol import Envelope, ReceivedMessage
 from seg_console.gateway.spool import Spool
 from tests.drop_box.models import PolicySwitch
 from tests.support.configurations import full
-from tests.support.pages import configured, person, policy_uid, signed_in
+from tests.support.pages import policy_uid
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -56,17 +56,6 @@ def installed(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def _read_urls_again() -> None:
     reload(urls)
     clear_url_caches()
-
-
-@pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
 
 
 def rows(client: Client) -> dict[str, list[tuple[str, str, bool]]]:

@@ -17,10 +17,10 @@ from seg_console.delivery.models import SmtpRoute
 from seg_console.gateway.models import SenderGroup, last_row
 from seg_console.tables.paging import ROWS_SHOWN
 from seg_console.tables.rows import changed
-from tests.support.configurations import route
+from tests.support.configurations import policy, route
 from tests.support.forms import CONTROL, PROFILE
 from tests.support.hostile import HOSTILE_VALUES
-from tests.support.pages import configured
+from tests.support.pages import configured, members_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -95,6 +95,28 @@ def test_an_empty_table_says_what_that_means(client: Client) -> None:
     configured(recipient_access=[], smtp_routes=[])
     assert "The gateway accepts no mail." in client.get(reverse("recipient-access:list")).content.decode()
     assert "No routes have been defined." in client.get(reverse("smtp-routes:list")).content.decode()
+
+
+def test_an_internationalized_domain_is_shown_with_its_letters_wherever_it_is_read(user: User, client: Client) -> None:
+    stored, letters = "xn--mnchen-3ya.example", "münchen.example"
+    choice = {"threat_defense_connector": {"mode": "custom", "address": f"id@{stored}"}}
+    configured(
+        incoming_mail_policies=[policy("A", f"@{stored}") | choice],
+        smtp_routes=[{"domain": stored, "hosts": [{"host": "127.0.0.1", "port": 25, "priority": 0}]}],
+        destination_controls=[{"domain": stored}],
+        recipient_access=[{"recipient": stored, "action": "accept"}],
+    )
+    for page, count in (
+        ("policies:list", 2),
+        ("policies:order", 0),
+        ("tdc:settings", 1),
+        ("tdc:change-policies", 1),
+        ("smtp-routes:list", 1),
+        ("destination-controls:list", 1),
+        ("recipient-access:list", 1),
+    ):
+        assert client.get(reverse(page)).content.decode().count(f"{stored} ({letters})") == count, page
+    assert members_of(user, "A")[0]["recipients"]["entries"] == [f"@{stored}"]
 
 
 @pytest.mark.parametrize("text", HOSTILE_VALUES)
