@@ -250,3 +250,11 @@ def test_every_page_gives_the_labels_of_its_form_along() -> None:
             if not is_secret(name) and name not in whole and name.rpartition("-")[2] not in row:
                 unknown.add(resolve(urlsplit(action).path).view_name)
     assert unknown == COUNTED_ONLY
+
+
+def test_the_frame_asks_once_for_pending_changes(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    # Session, user, pending set; the session's renewal in its savepoint.
+    with django_assert_num_queries(4):
+        client.get(reverse("help:contents"))

@@ -17,24 +17,9 @@ from seg_console.config.blocks import blocks
 from seg_console.config.changes import MOST_SHOWN, Action, Size, compare
 from seg_console.config.models import CommittedSection, Configuration, GeneralSettings
 from tests.support.configurations import full, policy, route
-from tests.support.pages import configured, person, policy_uid, signed_in
+from tests.support.pages import change_choice, person, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
-
-
-@pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
-
-
-def change(user: User, client: Client, *, policy: str = "Board", mode: str = "no_scan") -> None:
-    client.post(reverse("tdc:policy-choice", args=[policy_uid(user, policy)]), {"mode": mode})
 
 
 def history(client: Client, **query: int) -> str:
@@ -46,7 +31,7 @@ def compared(client: Client, before: int, after: int) -> str:
 
 
 def test_history_lists_number_author_and_comment_and_marks_the_running_one(user: User, client: Client) -> None:
-    change(user, client)
+    change_choice(user, client)
     client.post(reverse("configuration:commit"), {"comment": "<i>third</i>"})
     content = client.get(reverse("configuration:history")).content.decode()
     assert "&lt;i&gt;third&lt;/i&gt;" in content
@@ -55,7 +40,7 @@ def test_history_lists_number_author_and_comment_and_marks_the_running_one(user:
 
 
 def test_rolling_back_shows_the_difference_and_makes_it_pending(user: User, client: Client) -> None:
-    change(user, client, policy="Finance")
+    change_choice(user, client, policy="Finance")
     client.post(reverse("configuration:commit"), {})
     url = reverse("configuration:roll-back", args=[2])
     assert "<ins>Custom Message Intake Address</ins>" in client.get(url).content.decode()
@@ -77,7 +62,7 @@ def test_rolling_back_needs_the_right_to_change_and_a_reader_is_not_offered_it(u
 
 
 def test_rolling_back_over_pending_changes_warns_and_replaces_them(user: User, client: Client) -> None:
-    change(user, client)
+    change_choice(user, client)
     url = reverse("configuration:roll-back", args=[1])
     assert "Your present pending changes will be replaced." in client.get(url).content.decode()
     client.post(url)
@@ -90,7 +75,7 @@ def test_the_size_of_a_change_is_kept_with_its_commit(user: User, client: Client
     pending.commit_document(full(smtp_routes=[route("new.example"), route("corp.example")]), "routes")
     newest = pending.committed()
     assert (newest.objects_added, newest.objects_changed, newest.objects_removed) == (1, 1, 1)
-    change(user, client)
+    change_choice(user, client)
     client.post(reverse("configuration:commit"), {})
     newest = pending.committed()
     assert (newest.objects_added, newest.objects_changed, newest.objects_removed) == (0, 1, 0)

@@ -47,11 +47,6 @@ def user() -> User:
     return person(name="ada")
 
 
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
-
-
 def _prefer(client: Client, **chosen: str) -> None:
     response = client.post(EDIT, CHOSEN | chosen)
     assert response.status_code == 302, response.content.decode()

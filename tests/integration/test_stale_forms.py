@@ -17,7 +17,7 @@ from seg_console.accounts.roles import Role
 from seg_console.config import document, pending
 from tdc.models import PolicyChoice
 from tests.support import sample_system, walk
-from tests.support.pages import configured, htmx, person, policy_uid, signed_in
+from tests.support.pages import htmx, person, policy_uid, signed_in
 
 pytestmark = [
     pytest.mark.django_db,
@@ -29,17 +29,6 @@ TOLD = "This has changed since you opened the page"
 SETTINGS_PAGE = "accounts:edit-account-settings"
 # Their forms act at once.
 NOT_ASKED = {"accounts:edit-user", "accounts:edit-preferences"}
-
-
-@pytest.fixture
-def user() -> User:
-    configured()
-    return person()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
 
 
 class _Fields(HTMLParser):
