@@ -291,7 +291,7 @@ def test_all_faults_of_a_control_file_are_told_at_once_in_the_order_of_its_lines
         "d.example,,,,Nobody\n"
         "A.example,99999999999,,,\n"
         "the.tdc.queue,1.5,x,,\n"
-        "c_d.example,0\n"
+        "c:d.example,0\n"
         "b.example,,,never,,more,cells\n"
     )
     assert refused(client, CONTROLS, text) == [
@@ -313,8 +313,8 @@ def test_all_faults_of_a_control_file_are_told_at_once_in_the_order_of_its_lines
         (8, "this line has 2 cells, and the heading has 5."),
         (
             8,
-            'domain: "c_d.example" is not a domain name: '
-            "only letters, digits, hyphens inside a part, and dots are allowed.",
+            'domain: "c:d.example" is not a domain name: '
+            "only letters, digits, underscores, hyphens inside a part, and dots are allowed.",
         ),
         (8, "max_connections: give 1 or more."),
         (9, "this line has 7 cells, and the heading has 5."),

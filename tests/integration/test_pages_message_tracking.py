@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from seg_console.mail.models import Message, TrackingEvent
+from seg_console.ui.searches import LONGEST_TEXT
 from tests.support.pages import htmx
 from tests.support.records import message
 from tests.unit import sample_events
@@ -138,12 +141,12 @@ def test_a_value_longer_than_its_field_is_narrowed_to_by_its_beginning(client: C
     url = reverse("monitor:message-tracking")
     (_short, long) = client.get(url, {"search": "1"}).context["hits"]
     narrowed = client.get(url + long.subject_url)
-    assert narrowed.context["form"].cleaned_data["subject"] == subject[:200]
+    assert narrowed.context["form"].cleaned_data["subject"] == subject[:LONGEST_TEXT]
     assert narrowed.context["form"].cleaned_data["subject_operator"] == "begins_with"
     assert [hit.hit.mids for hit in narrowed.context["hits"]] == [(101,)]
-    asked = {"search": "1", "message_id": message_id[:200]}
+    asked = {"search": "1", "message_id": message_id[:LONGEST_TEXT]}
     assert [hit.hit.mids for hit in client.get(url, asked).context["hits"]] == [(101,)]
-    assert client.get(url, asked | {"message_id": message_id[:199]}).context["hits"] == []
+    assert client.get(url, asked | {"message_id": message_id[: LONGEST_TEXT - 1]}).context["hits"] == []
 
 
 def test_hostile_subjects_are_shown_as_text_on_page_and_in_csv(client: Client) -> None:
@@ -153,6 +156,24 @@ def test_hostile_subjects_are_shown_as_text_on_page_and_in_csv(client: Client) -
     text = client.get(reverse("monitor:message-tracking-export"), {"search": "1"}).content.decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[1][5].startswith("'=HYPERLINK")
+
+
+def test_control_characters_of_strangers_are_written_out_on_page_and_in_csv(client: Client) -> None:
+    message(101, subject="Pay \x1b]0;me\x07 now\x9b", message_id_header="<\x1b[2J@example.net>")
+    Message.objects.update(reverse_dns="a\x1bb")
+    TrackingEvent.objects.create(
+        message_id=101, at=timezone.now(), kind="received", data=sample_events.RECEIVED.data() | {"subject": "\x1b[31m"}
+    )
+    found = client.get(reverse("monitor:message-tracking"), {"search": "1"})
+    details = client.get(reverse("monitor:message-tracking-details", args=[101]))
+    export = client.get(reverse("monitor:message-tracking-export"), {"search": "1"})
+    for page in (found, details, export):
+        assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", page.content.decode("utf-8-sig"))
+        assert r"Pay \x1b]0;me\x07 now\x9b" in page.content.decode()
+    (shown,) = found.context["hits"]
+    narrowed = client.get(reverse("monitor:message-tracking") + shown.subject_url)
+    assert [hit.hit.mid for hit in narrowed.context["hits"]] == [101]
+    assert "\x1b" not in narrowed.content.decode()
 
 
 def test_details_show_the_connectors_success_by_default_and_everything_on_request(client: Client) -> None:

@@ -213,7 +213,7 @@ def test_all_faults_of_a_route_file_are_told_at_once_in_the_order_of_its_lines(c
         "a.example mx.example:0\n"
         "b.example mx:b:c, mx.example/70000, x/y\n"
         "# fine\n"
-        "c_d.example mx:b:c\n"
+        "c:d.example mx:b:c\n"
         "e.example\n"
         "A.example USEDNS\n"
         "f.example USEDNS, mx.example\n"
@@ -229,8 +229,8 @@ def test_all_faults_of_a_route_file_are_told_at_once_in_the_order_of_its_lines(c
         (4, f"“mx:b:c” {NO_HOST}"),
         (
             4,
-            'domain: "c_d.example" is not a domain name: '
-            "only letters, digits, hyphens inside a part, and dots are allowed.",
+            'domain: "c:d.example" is not a domain name: '
+            "only letters, digits, underscores, hyphens inside a part, and dots are allowed.",
         ),
         (5, "name at least one destination host."),
         (6, "A.example is in the list already, in line 1; give each only once."),
