@@ -21,7 +21,7 @@ from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.gateway import models
-from seg_console.gateway.host_access import ALL, check_entry
+from seg_console.gateway.host_access import ALL, check_address_entry, check_entry
 from seg_console.gateway.models import (
     ALL_UID,
     GROUP_NAME_PATTERN,
@@ -42,6 +42,7 @@ from seg_console.mail.lines import visible
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 MOST_GROUPS = 1_000
 MOST_ENTRIES = 10_000
+MOST_PROXIES = 1_000
 # The log's word for the row ALL.
 RESERVED_NAMES = frozenset({"none"})
 
@@ -157,6 +158,11 @@ def _check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+Addresses = Annotated[
+    tuple[Annotated[str, AfterValidator(check_address_entry)], ...],
+    Field(max_length=MOST_PROXIES),
+    AfterValidator(_check_entries),
+]
 Limit = Annotated[int, Field(ge=1, le=10_000)] | None
 
 
@@ -221,7 +227,7 @@ class Access(Shape):
 
 class Listener(Shape):
     """Sizes in bytes. `certificate` names one of the certificates; "" is the gateway's own. `address` "" and `port`
-    None are the environment's."""
+    None are the environment's. With `proxy_protocol` connections come from the `proxies` alone."""
 
     address: Annotated[str, Field(max_length=LONGEST_IP_ADDRESS), AfterValidator(check_listener_address)] = ""
     # A set of before the console moved to this port still is read.
@@ -235,6 +241,15 @@ class Listener(Shape):
     default_domain: Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(check_default_domain)] = ""
     reject_characters: Annotated[str, AfterValidator(check_reject_characters)] = REJECT_CHARACTERS
     certificate: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME)] = ""
+    proxies: Addresses = ()
+    proxy_protocol: bool = False
+
+    @field_validator("proxy_protocol")
+    @classmethod
+    def _comes_from_somewhere(cls, proxy_protocol: bool, info: ValidationInfo) -> bool:
+        if proxy_protocol and not info.data.get("proxies", True):
+            raise ValueError(_("name the proxies: nobody else can connect."))
+        return proxy_protocol
 
 
 class RecipientAccessSection(ListSection[Access]):

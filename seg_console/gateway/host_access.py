@@ -68,6 +68,14 @@ def check_entry(text: str) -> str:
     return f".{check_domain(entry[1:])}" if entry.startswith(".") else check_domain(entry)
 
 
+def check_address_entry(text: str) -> str:
+    """An entry of addresses alone, as `check_entry` returns it. Raises AddressError."""
+    entry = check_entry(text)
+    if not networks(entry):
+        raise _no_addresses(entry)
+    return entry
+
+
 def networks(entry: str) -> Sequence[_Network]:
     """The prefixes that an entry of addresses covers; none for a name. The entry is as `check_entry` returns it."""
     return _networks(entry) if _ADDRESS_LIKE.fullmatch(entry) else ()
@@ -154,14 +162,18 @@ def _checked_addresses(entry: str) -> str:
     try:
         found = _networks(entry)
     except ValueError:
-        raise AddressError(
-            '"%(entry)s" is not an IP address, a range such as 192.0.2.10-20, or a network such as 192.0.2.0/24.',
-            entry=visible(entry[:_SHOWN_LENGTH]),
-        ) from None
+        raise _no_addresses(entry) from None
     if "-" in entry or entry.endswith("."):
         return entry.lower()
     # One that names a single address reads best without the length.
     return str(found[0]) if "/" in entry else str(found[0].network_address)
+
+
+def _no_addresses(entry: str) -> AddressError:
+    return AddressError(
+        '"%(entry)s" is not an IP address, a range such as 192.0.2.10-20, or a network such as 192.0.2.0/24.',
+        entry=visible(entry[:_SHOWN_LENGTH]),
+    )
 
 
 def _networks(entry: str) -> Sequence[_Network]:

@@ -37,10 +37,11 @@ from seg_console.gateway.running import (
     host_access,
     listener_place,
     listener_tls,
+    proxies,
     recipient_access,
 )
 from seg_console.gateway.running import listener as listener_settings
-from seg_console.gateway.transport import MOST_MEMORY, ConnectionLimits, Ending, SmtpConnection, SmtpServer
+from seg_console.gateway.transport import MOST_MEMORY, ConnectionLimits, Ending, Entry, SmtpConnection, SmtpServer
 from seg_console.gateway.writer import Writer
 from seg_console.mail import events
 from seg_console.mail.headers import LONGEST_LOOK, is_looping
@@ -153,6 +154,17 @@ class Listener:
 
     # -- ConnectionHandler, in the event loop's thread
 
+    def entry(self, ip: str) -> Entry:
+        if not self._settings().proxy_protocol:
+            return Entry.DIRECT
+        return Entry.PROXIED if ip in running.held().value(proxies) else Entry.REFUSED
+
+    def not_proxied(self, connection: SmtpConnection) -> None:
+        icid = self._icids.next()
+        if icid is not None:
+            reason = f"No PROXY header from {connection.peer_ip}"
+            self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason=reason))
+
     def limits(self) -> ConnectionLimits:
         settings = self._settings()
         return ConnectionLimits(total=settings.max_connections, per_client=settings.max_connections_per_client)
@@ -237,7 +249,8 @@ class Listener:
             matched=found.entry,
         )
         self._peers[connection] = peer
-        self._writer.submit(_opened_event(peer, ACCESS[found.policy.action], self._now()))
+        opened = _opened_event(peer, ACCESS[found.policy.action], proxy_ip=connection.proxy_ip, at=self._now())
+        self._writer.submit(opened)
         self._let_in(connection, peer, found)
 
     def _let_in(self, connection: SmtpConnection, peer: Peer, found: Match[SenderGroup]) -> None:
@@ -315,7 +328,7 @@ def match_host(configuration: Running, *, address: str, name: ClientName) -> Mat
     return configuration.value(host_access).match(address, name.name if name.verified else "")
 
 
-def _opened_event(peer: Peer, access: str, at: datetime) -> events.ConnectionOpened:
+def _opened_event(peer: Peer, access: str, *, proxy_ip: str, at: datetime) -> events.ConnectionOpened:
     return events.ConnectionOpened(
         at=at,
         icid=peer.icid,
@@ -327,6 +340,7 @@ def _opened_event(peer: Peer, access: str, at: datetime) -> events.ConnectionOpe
         access=access,
         sender_group=peer.sender_group,
         matched=peer.matched,
+        proxy_ip=proxy_ip,
     )
 
 

@@ -83,6 +83,21 @@ def address_parsing(configuration: Document) -> Parsing:
     return Parsing(loose=chosen.address_parsing == "loose", default_domain=chosen.default_domain)
 
 
+class AddressSet:
+    """Addresses, ranges and networks that a setting names."""
+
+    def __init__(self, entries: tuple[str, ...]) -> None:
+        self._table = HostAccessTable([Group("", entries, policy=True)], otherwise=False)
+
+    def __contains__(self, address: str) -> bool:
+        return self._table.match(address).policy
+
+
+def proxies(configuration: Document) -> AddressSet:
+    """Who may say for whom it connects."""
+    return AddressSet(configuration[LISTENER].proxies)
+
+
 def listener_place(configuration: Document) -> Place:
     """Where to listen."""
     chosen = configuration[LISTENER]

@@ -15,9 +15,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final, Protocol, cast
 
+from seg_console.gateway import proxy_header
 from seg_console.gateway.protocol import (
     AbortedMessage,
     Close,
@@ -59,6 +60,8 @@ class Timeouts:
     message: float = 900.0
     """A whole message from DATA on, so that nobody holds a connection by sending an octet now and then."""
     handshake: float = 30.0
+    proxy_header: float = 10.0
+    """The whole PROXY header, which proxies send at once; the specification asks for at least three seconds."""
     linger: float = 30.0
     """How long a client may take to read our last words."""
 
@@ -73,6 +76,14 @@ class ConnectionLimits:
 
     total: int = 1_000
     per_client: int = 100
+
+
+class Entry(Enum):
+    """How a connection begins."""
+
+    DIRECT = "with the client's own bytes"
+    PROXIED = "with a PROXY header"
+    REFUSED = "not at all: it does not come from a proxy"
 
 
 class Ending(StrEnum):
@@ -104,6 +115,13 @@ class ConnectionHandler(Protocol):
 
     For every connection that came in below the limits: `opened` once, then the others, then `closed` once.
     """
+
+    def entry(self, ip: str) -> Entry:
+        """How a connection from this address must begin. Asked before the limits, which are about its client."""
+
+    def not_proxied(self, connection: SmtpConnection) -> None:
+        """The connection is not from a proxy, or its header was none, late or never came; nothing more will be heard of
+        it."""
 
     def limits(self) -> ConnectionLimits:
         """Asked for every new connection, so that a change is in force at once."""
@@ -164,8 +182,12 @@ class SmtpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._counted = 0  # of the server's memory, for this connection
         self.icid: int | None = None
+        # Of the client; `proxy_ip` is the proxy that says so, "" without one.
         self.peer_ip = ""
         self.peer_port = 0
+        self.proxy_ip = ""
+        # What has come of a PROXY header that is being waited for.
+        self._header: bytearray | None = None
         self.local_ip = ""
         self.local_port = 0
 
@@ -255,21 +277,58 @@ class SmtpConnection(asyncio.Protocol):
         self.peer_ip, self.peer_port = _address(transport.get_extra_info("peername"))
         self.local_ip, self.local_port = _address(transport.get_extra_info("sockname"))
         self._set_deadline(self._server.timeouts.command)
-        handler = self._server.handler
         try:
-            if not self._server.admit(self, handler.limits()):
-                self._write(reply(421, "4.7.0 Too many connections, try again later"))
-                self._close(Ending.REFUSED)
-                handler.over_limit(self)
-                return
-            handler.opened(self)
+            match self._server.entry(self):
+                case Entry.DIRECT:
+                    self._come_in()
+                case Entry.PROXIED:
+                    self._header = bytearray()
+                    self._set_deadline(self._server.timeouts.proxy_header)
+                case Entry.REFUSED:
+                    self._write(reply(421, "4.7.0 Connections are taken from the proxy only"))
+                    self._close(Ending.REFUSED)
+                    self._server.handler.not_proxied(self)
         except Exception:
             self._break()
         self._listen_or_not()
 
+    def _come_in(self) -> None:
+        """Begin, as far as the limits allow."""
+        handler = self._server.handler
+        if self._server.admit(self, handler.limits()):
+            handler.opened(self)
+            return
+        self._write(reply(421, "4.7.0 Too many connections, try again later"))
+        self._close(Ending.REFUSED)
+        handler.over_limit(self)
+
+    def _read_header(self, received: bytearray) -> None:
+        try:
+            header = proxy_header.read(received)
+            if header is None:
+                return
+            self._header = None
+            if header.client is not None:
+                self.proxy_ip = self.peer_ip
+                self.peer_ip, self.peer_port = header.client.ip, header.client.port
+            if len(received) > header.length:
+                self._early.append(bytes(received[header.length :]))
+            self._set_deadline(self._server.timeouts.command)
+            self._come_in()
+        except proxy_header.BadHeader:
+            # Whoever sends this is no proxy, and whether it reads SMTP nobody knows.
+            self.abort(Ending.REFUSED)
+        except Exception:
+            self._break()
+        self._listen_or_not(forget_state=True)
+
     def data_received(self, data: bytes) -> None:
         session = self._session
         if not self.is_open:
+            return
+        if self._header is not None:
+            self._header += data
+            self._read_header(self._header)
             return
         if session is None or self._handshake is not None:
             self._early.append(data)
@@ -371,7 +430,7 @@ class SmtpConnection(asyncio.Protocol):
         # uvloop starts to read after `connection_made` even if told in there to pause.
         self._reading = self._reading or forget_state
         wanted = (
-            self._session is not None
+            (self._session is not None or self._header is not None)
             and self.is_open
             and not self._write_paused
             and not self._at_eof
@@ -416,6 +475,8 @@ class SmtpConnection(asyncio.Protocol):
                 self._perform(self._session.lost())
             if admitted:
                 self._server.handler.closed(self, self._ending)
+            elif self._header is not None and self._ending is not Ending.SHUTDOWN:
+                self._server.handler.not_proxied(self)
         except Exception:
             logger.exception("SMTP handler failed at close", extra={"action": "smtp_close_failed", "icid": self.icid})
         self._transport = None
@@ -542,7 +603,9 @@ class SmtpConnection(asyncio.Protocol):
             self._time_out()
 
     def _time_out(self) -> None:
-        if self._session is None:
+        if self._header is not None:
+            self.abort(Ending.TIMED_OUT)
+        elif self._session is None:
             self.refuse(421, "4.3.0 Cannot take mail now, try again later")
         elif self._write_paused:
             # It did not even read what was said before.
@@ -571,7 +634,9 @@ class SmtpServer:
         self.is_closing = False
         self._doors: list[asyncio.Server] = []
         self._connections: set[SmtpConnection] = set()
+        # Not admitted: those that will not be, and those whose PROXY header has not come.
         self._refused: set[SmtpConnection] = set()
+        self._arriving: set[SmtpConnection] = set()
         self._per_client: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -632,12 +697,28 @@ class SmtpServer:
         """Whether there is memory for one more message."""
         return self.memory_held + KEPT <= self._most_memory
 
+    @property
+    def arriving_count(self) -> int:
+        """Connections whose PROXY header has not come."""
+        return len(self._arriving)
+
     def connections_of(self, client: str) -> int:
         return self._per_client.get(client, 0)
+
+    def entry(self, connection: SmtpConnection) -> Entry:
+        """How the connection must begin; until it is admitted it counts for nobody, but is waited for in the end."""
+        self._empty.clear()
+        entry = self.handler.entry(connection.peer_ip)
+        if entry is Entry.PROXIED:
+            self._arriving.add(connection)
+        elif entry is Entry.REFUSED:
+            self._refused.add(connection)
+        return entry
 
     def admit(self, connection: SmtpConnection, limits: ConnectionLimits) -> bool:
         """Count the connection in, unless it is one too many."""
         client = connection.peer_ip
+        self._arriving.discard(connection)
         self._empty.clear()
         too_many = len(self._connections) >= limits.total or self._per_client[client] >= limits.per_client
         if self.is_closing or too_many or not self.has_room:
@@ -652,12 +733,13 @@ class SmtpServer:
         admitted = connection in self._connections
         self._connections.discard(connection)
         self._refused.discard(connection)
+        self._arriving.discard(connection)
         if admitted:
             self._per_client[connection.peer_ip] -= 1
         # A zero left standing would be memory for every address ever seen.
         if self._per_client[connection.peer_ip] <= 0:
             del self._per_client[connection.peer_ip]
-        if not self._connections and not self._refused:
+        if not self._connections and not self._refused and not self._arriving:
             self._empty.set()
         return admitted
 
@@ -670,9 +752,11 @@ class SmtpServer:
             door.close()
         for connection in list(self._connections):
             connection.shutdown()
+        for connection in list(self._arriving):
+            connection.abort()
         if await self._is_empty_within(grace):
             return
-        for connection in [*self._connections, *self._refused]:
+        for connection in [*self._connections, *self._refused, *self._arriving]:
             connection.abort()
         if not await self._is_empty_within(DROP_S):
             logger.error("connections could not be dropped", extra={"action": "listener_not_empty"})

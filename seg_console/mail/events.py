@@ -48,6 +48,7 @@ class ConnectionOpened(Event):
     access: str = "ACCEPT"  # the verdict of the Host Access Table: ACCEPT, REJECT, TCPREFUSE
     sender_group: str = ""  # "" where only the last row matched
     matched: str = "ALL"  # the entry of the group that matched
+    proxy_ip: str = ""  # of the proxy whose PROXY header named the client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

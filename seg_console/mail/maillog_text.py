@@ -45,6 +45,7 @@ def _connection_opened(event: events.ConnectionOpened) -> list[str]:
     return [
         f"New SMTP ICID {event.icid} interface {event.interface} ({event.interface_ip}) address {event.remote_ip} "
         f"reverse dns host {event.reverse_dns or 'unknown'} verified {verified}",
+        *([f"ICID {event.icid} PROXY header from {event.proxy_ip}"] if event.proxy_ip else []),
         f"ICID {event.icid} {event.access} SG {event.sender_group or None} match {event.matched} SBRS not enabled",
     ]
 

@@ -186,6 +186,8 @@ def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, cli
         "default_domain": "",
         "reject_characters": "%!@",
         "certificate": "",
+        "proxies": [],
+        "proxy_protocol": False,
     }
     content = client.get(reverse("listeners:show")).content.decode()
     assert "2,048" in content

@@ -20,7 +20,8 @@ import uvloop
 
 from seg_console.gateway import transport
 from seg_console.gateway.protocol import AbortReason, Access, Limits, ReceivedMessage, Session
-from seg_console.gateway.transport import ConnectionLimits, Ending, SmtpConnection, Timeouts, bound
+from seg_console.gateway.proxy_header import SIGNATURE
+from seg_console.gateway.transport import ConnectionLimits, Ending, Entry, SmtpConnection, Timeouts, bound
 from tests.support.smtp_dialogue import OPENING, new_session
 from tests.support.smtp_listener import (
     PATIENCE_S,
@@ -619,6 +620,147 @@ async def test_shutdown_leaves_behind_what_cannot_even_be_dropped(
             await server.shutdown(grace=0.05)
         assert server.connection_count == 1
         assert "connections could not be dropped" in caplog.text
+
+
+# -- behind a proxy
+
+HEADER = b"PROXY TCP4 203.0.113.9 127.0.0.1 51234 25\r\n"
+
+
+@on_each_loop
+async def test_the_client_of_a_proxy_header_is_the_client() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server, dialled(server.port) as client:
+        assert await client.say(HEADER) == "220 mx.corp.example ESMTP"
+        [connection] = handler.connections
+        assert (connection.peer_ip, connection.peer_port) == ("203.0.113.9", 51_234)
+        assert (connection.proxy_ip, connection.local_ip) == ("127.0.0.1", "127.0.0.1")
+        assert (server.connections_of("203.0.113.9"), server.connections_of("127.0.0.1")) == (1, 0)
+        assert await client.say(b"QUIT\r\n") == "221 2.0.0 mx.corp.example"
+        await until(lambda: bool(handler.endings))
+        assert server.connections_of("203.0.113.9") == 0
+    assert handler.endings == [(1, Ending.QUIT)]
+    assert handler.not_proxied_peers == []
+
+
+@on_each_loop
+async def test_a_header_may_come_in_any_pieces_and_with_the_clients_first_bytes() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server, dialled(server.port) as client:
+        for octet in HEADER[:-1]:
+            client.writer.write(bytes([octet]))
+            await client.writer.drain()
+        assert handler.connections == []
+        assert await client.say(HEADER[-1:] + b"EHLO client.example\r\nNOOP\r\n") == "220 mx.corp.example ESMTP"
+        assert (await client.reply()).startswith("250-mx.corp.example")
+        assert await client.reply() == "250 2.0.0 ok"
+
+
+@on_each_loop
+async def test_nothing_is_said_before_the_header_is_whole() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server, dialled(server.port) as client:
+        client.writer.write(HEADER[:-1])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await client.reader.read(1)
+        assert server.connection_count == 0
+        assert await client.say(HEADER[-1:]) == "220 mx.corp.example ESMTP"
+
+
+@on_each_loop
+async def test_a_connection_of_the_proxys_own_has_its_address() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server, dialled(server.port) as client:
+        assert await client.say(SIGNATURE + b"\x20\x00\x00\x00") == "220 mx.corp.example ESMTP"
+        assert [(each.peer_ip, each.proxy_ip) for each in handler.connections] == [("127.0.0.1", "")]
+
+
+@on_each_loop
+async def test_the_limit_of_connections_is_the_clients_not_the_proxys() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED, connection_limits=ConnectionLimits(per_client=1))
+    async with listening(handler) as server, dialled(server.port) as first, dialled(server.port) as second:
+        assert await first.say(HEADER) == "220 mx.corp.example ESMTP"
+        assert await second.say(HEADER.replace(b"113.9", b"113.8")) == "220 mx.corp.example ESMTP"
+        async with dialled(server.port) as third:
+            assert await third.say(HEADER) == "421 4.7.0 Too many connections, try again later"
+            assert await third.hear_all() == ""
+    assert handler.refused_peers == ["203.0.113.9"]
+
+
+@on_each_loop
+async def test_what_is_no_header_ends_the_connection_without_a_word() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server:
+        async with dialled(server.port) as client:
+            client.writer.write(b"EHLO client.example\r\n")
+            with suppress(ConnectionError):
+                assert await client.hear_all() == ""
+        await until(lambda: bool(handler.not_proxied_peers))
+    assert (handler.not_proxied_peers, handler.connections, handler.endings) == (["127.0.0.1"], [], [])
+
+
+@on_each_loop
+async def test_a_header_that_does_not_come_in_time_ends_the_connection() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler, timeouts=Timeouts(proxy_header=0.05)) as server, dialled(server.port) as client:
+        client.writer.write(HEADER[:-1])
+        with suppress(ConnectionError):
+            assert await client.hear_all() == ""
+        await until(lambda: bool(handler.not_proxied_peers))
+    assert handler.connections == []
+
+
+@on_each_loop
+async def test_a_proxy_that_hangs_up_before_its_header_is_told_of_once() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server:
+        async with dialled(server.port) as client:
+            client.writer.write(HEADER[:9])
+            client.writer.write_eof()
+            assert await client.hear_all() == ""
+        await until(lambda: bool(handler.not_proxied_peers))
+    assert handler.not_proxied_peers == ["127.0.0.1"]
+
+
+@on_each_loop
+async def test_whoever_is_no_proxy_is_turned_away() -> None:
+    handler = RecordingHandler(entry=Entry.REFUSED)
+    async with listening(handler) as server, dialled(server.port) as client:
+        assert await client.say(HEADER) == "421 4.7.0 Connections are taken from the proxy only"
+        assert await client.hear_all() == ""
+    assert (handler.not_proxied_peers, handler.connections, handler.endings) == (["127.0.0.1"], [], [])
+
+
+@on_each_loop
+async def test_shutdown_does_not_wait_for_a_header() -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED)
+    async with listening(handler) as server, dialled(server.port) as client:
+        client.writer.write(HEADER[:-1])
+        await until(lambda: server.arriving_count == 1)
+        async with asyncio.timeout(PATIENCE_S):
+            await server.shutdown(grace=3600)
+    assert handler.not_proxied_peers == []
+
+
+@on_each_loop
+async def test_tls_begins_behind_the_header(certificate: Path) -> None:
+    handler = RecordingHandler(entry=Entry.PROXIED, tls_available=True)
+
+    def converse(port: int) -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain:
+            plain.sendall(HEADER)
+            with plain.makefile("rb") as replies:
+                assert replies.readline() == b"220 mx.corp.example ESMTP\r\n"
+                plain.sendall(b"STARTTLS\r\n")
+                assert replies.readline() == b"220 2.0.0 Go ahead with TLS\r\n"
+            with client_context().wrap_socket(plain) as secure:
+                secure.sendall(b"NOOP\r\n")
+                return secure.recv(100) == b"250 2.0.0 ok\r\n"
+
+    async with listening(handler, tls_context=server_context(certificate)) as server:
+        assert await asyncio.to_thread(converse, server.port)
+    assert len(handler.secured) == 1
 
 
 # -- several processes

@@ -120,6 +120,8 @@ FULL: dict[str, Any] = {
         "default_domain": "corp.example",
         "reject_characters": "@!",
         "certificate": "",
+        "proxies": ["10.0.0.1", "2001:db8::/32"],
+        "proxy_protocol": True,
     },
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "bounce_profiles": [
@@ -342,6 +344,8 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "default_domain": st.just("") | _domains,
                 "reject_characters": st.sampled_from(["", "%!@", "#"]),
                 "certificate": st.just(""),
+                "proxies": st.just(["10.0.0.1"]),
+                "proxy_protocol": st.booleans(),
             }
         ),
         "bounce_profile": st.fixed_dictionaries(_bounces),

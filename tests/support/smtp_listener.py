@@ -19,6 +19,7 @@ from seg_console.gateway.protocol import AbortedMessage, Limits, ReceivedMessage
 from seg_console.gateway.transport import (
     ConnectionLimits,
     Ending,
+    Entry,
     SmtpConnection,
     SmtpServer,
     Timeouts,
@@ -40,12 +41,15 @@ class RecordingHandler:
         tls_available: bool = False,
         answers: bool = True,
         begins: bool = True,
+        entry: Entry = Entry.DIRECT,
     ) -> None:
         self.connection_limits = connection_limits or ConnectionLimits()
         self.session_limits = limits
         self.tls_available = tls_available
         self.answers = answers
         self.begins = begins
+        self.begins_with = entry
+        self.not_proxied_peers: list[str] = []
         self.connections: list[SmtpConnection] = []
         self.messages: list[ReceivedMessage] = []
         self.waiting: list[tuple[SmtpConnection, ReceivedMessage]] = []
@@ -68,6 +72,12 @@ class RecordingHandler:
             limits=self.session_limits,
             tls_available=self.tls_available,
         )
+
+    def entry(self, ip: str) -> Entry:
+        return self.begins_with
+
+    def not_proxied(self, connection: SmtpConnection) -> None:
+        self.not_proxied_peers.append(connection.peer_ip)
 
     def limits(self) -> ConnectionLimits:
         return self.connection_limits

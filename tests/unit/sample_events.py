@@ -112,6 +112,23 @@ SAMPLES: list[tuple[events.Event, list[str]]] = [
         ],
     ),
     (
+        events.ConnectionOpened(
+            at=AT,
+            icid=ICID,
+            interface="Data 1",
+            interface_ip="10.13.0.99",
+            remote_ip="192.0.2.10",
+            reverse_dns="",
+            verified=False,
+            proxy_ip="10.13.0.5",
+        ),
+        [
+            "New SMTP ICID 5012 interface Data 1 (10.13.0.99) address 192.0.2.10 reverse dns host unknown verified no",
+            "ICID 5012 PROXY header from 10.13.0.5",
+            "ICID 5012 ACCEPT SG None match ALL SBRS not enabled",
+        ],
+    ),
+    (
         events.ConnectionTls(at=AT, icid=ICID, protocol="TLSv1.2", cipher="ECDHE-RSA-AES256-GCM-SHA384"),
         ["ICID 5012 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384"],
     ),

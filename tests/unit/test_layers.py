@@ -40,6 +40,7 @@ PURE = frozenset(
         "seg_console.gateway.paths",
         "seg_console.gateway.protocol",
         "seg_console.gateway.spool",
+        "seg_console.gateway.proxy_header",
         "policies.matching",
         "policies.reach",
         "tdc.journal",

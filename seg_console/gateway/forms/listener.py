@@ -7,10 +7,21 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from seg_console.delivery.forms.problems import checked
-from seg_console.gateway.document import Listener
+from seg_console.gateway.document import MOST_PROXIES, Listener
+from seg_console.gateway.host_access import check_address_entry
 from seg_console.gateway.models import AddressParsing, BareLineEnds
 from seg_console.gateway.place import of_environment
+from seg_console.tables.entries import EntriesField
 from seg_console.ui.choices import choice_field
+
+
+class AddressesField(EntriesField):
+    """IP addresses, ranges and networks, separated by comma or new line; cleans to a tuple in their plain spelling."""
+
+    most = MOST_PROXIES
+
+    def checked(self, text: str) -> str:
+        return check_address_entry(text)
 
 
 class ListenerForm(forms.Form):
@@ -77,6 +88,21 @@ class ListenerForm(forms.Form):
         label=_("TLS Certificate"),
         required=False,
         help_text=_("The next TLS handshake after the commit uses it; nothing needs a restart."),
+    )
+    proxies = AddressesField(
+        label=_("Proxies"),
+        required=False,
+        help_text=_(
+            "Load balancers and mail proxies in front, which are believed when they say for whom they connect: "
+            "192.0.2.1, 192.0.2.0/24, 192.0.2.10-20 or 2001:db8::/32, separated by comma or new line."
+        ),
+    )
+    proxy_protocol = forms.BooleanField(
+        label=_("PROXY Protocol"),
+        required=False,
+        help_text=_(
+            "Every connection must then come from one of the proxies and begin with a PROXY header, version 1 or 2."
+        ),
     )
 
     def __init__(self, *args: Any, certificates: Sequence[str], **options: Any) -> None:

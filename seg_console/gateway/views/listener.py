@@ -25,6 +25,8 @@ from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 
+ADDRESS_LISTS = ("proxies",)
+
 
 @require_safe
 @requires(Privilege.VIEW_CONFIGURATION)
@@ -60,6 +62,7 @@ def edit(request: ConsoleRequest) -> HttpResponse:
                 return redirect("listeners:show")
     else:
         initial = {name: getattr(present, name) for name in ListenerSettings.value_fields()}
+        initial |= {name: "\n".join(initial[name]) for name in ADDRESS_LISTS}
         form = ListenerForm(certificates=names_in(shown), initial=initial)
     context = {
         "title": _("Edit Listener"),

@@ -1,0 +1,194 @@
+"""The listener behind load balancers and mail proxies: real sockets, and the exact lines of the mail log."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+
+from seg_console.config import document, pending
+from seg_console.mail.models import Body, Message
+from tests.support import running_configuration as configuration
+from tests.support.listening import listening
+from tests.support.pages import configured, person, signed_in
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:No directory at")]
+MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n.\r\n"
+PROXIED = {"proxies": ["127.0.0.0/8"], "proxy_protocol": True}
+# Loopback has a name without asking anybody.
+HEADER = b"PROXY TCP4 127.9.9.9 127.0.0.1 51234 25\r\n"
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[str]]:
+    """The lines of the mail log so far, without time and level."""
+    monkeypatch.setattr(settings, "SEG_MAIL_LOG", tmp_path / "mail_logs")
+    written = tmp_path / "mail_logs"
+    return lambda: [line[31:] for line in written.read_text().splitlines()[3:]] if written.exists() else []
+
+
+class Dialogue:
+    """A client that sends exactly the bytes it is told and reads whole replies."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._replies = connection.makefile("rb")
+
+    def hear(self) -> str:
+        """The next reply, its lines parted by LF; "" at the end of the connection."""
+        lines: list[str] = []
+        while not lines or lines[-1][3:4] == "-":
+            line = self._replies.readline()
+            if not line:
+                break
+            lines.append(line.decode().rstrip("\r\n"))
+        return "\n".join(lines)
+
+    def say(self, data: bytes) -> str:
+        self._connection.sendall(data)
+        return self.hear()
+
+    def submit(self, *, content: bytes = MESSAGE, recipients: tuple[str, ...] = ("bob@corp.example",)) -> str:
+        """Send a message; the answer to its end."""
+        self.say(b"EHLO client.example\r\n")
+        self.say(b"MAIL FROM:<alice@example.net>\r\n")
+        for recipient in recipients:
+            self.say(f"RCPT TO:<{recipient}>\r\n".encode())
+        assert self.say(b"DATA\r\n") == "354 go ahead"
+        return self.say(content)
+
+
+@contextmanager
+def dialled(port: int) -> Iterator[Dialogue]:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        yield Dialogue(connection)
+
+
+def test_the_client_that_a_proxy_names_is_the_client_everywhere(log: Callable[[], list[str]]) -> None:
+    group = {"name": "PARTNERS", "entries": ["127.9.9.9"]}
+    intake = {"enabled": True, "message_intake_address": "id@intake.example", "add_sender_ip_header": True}
+    configuration.commit(listener=PROXIED, host_access=[group], threat_defense_connector=intake)
+    with listening() as port, dialled(port) as client:
+        assert client.say(HEADER) == "220 gw1.corp.example ESMTP"
+        assert client.submit() == "250 ok:  Message 1 accepted"
+        assert client.say(b"QUIT\r\n") == "221 2.0.0 gw1.corp.example"
+    lines = log()
+    assert lines[:4] == [
+        "New SMTP ICID 1 interface Data 1 (127.0.0.1) address 127.9.9.9 reverse dns host localhost verified yes",
+        "ICID 1 PROXY header from 127.0.0.1",
+        "ICID 1 ACCEPT SG PARTNERS match 127.9.9.9 SBRS not enabled",
+        "Start MID 1 ICID 1",
+    ]
+    assert lines[-1] == "ICID 1 close"
+    assert Message.objects.get().remote_ip == "127.9.9.9"
+    content = bytes(Body.objects.get().content)
+    assert b"Received: from client.example (localhost [127.9.9.9])\r\n" in content
+    assert b"X-IronPort-RemoteIP: 127.9.9.9\r\n" in content
+
+
+def test_the_limits_of_its_sender_group_are_the_clients(log: Callable[[], list[str]]) -> None:
+    slow = {"name": "SLOW", "entries": ["127.0.0.0/8"], "max_connections_per_client": 1, "max_recipients_per_hour": 1}
+    configuration.commit(listener=PROXIED, host_access=[slow])
+    with listening() as port, dialled(port) as first, dialled(port) as second, dialled(port) as third:
+        assert first.say(HEADER) == "220 gw1.corp.example ESMTP"
+        assert second.say(HEADER.replace(b"127.9.9.9", b"127.9.9.8")) == "220 gw1.corp.example ESMTP"
+        assert third.say(HEADER) == "421 4.7.0 Too many connections, try again later"
+        assert first.submit().startswith("250 ")
+        assert second.submit().startswith("250 ")
+    assert "ICID 3 Receiving Failed: Connection limit exceeded" in log()
+
+
+def test_a_proxied_client_of_a_rejected_group_is_rejected(log: Callable[[], list[str]]) -> None:
+    configuration.commit(
+        listener=PROXIED, host_access=[{"name": "BLOCKED_LIST", "entries": ["127.9.9.9"], "action": "reject"}]
+    )
+    with listening() as port, dialled(port) as client:
+        assert client.say(HEADER) == "554 5.7.1 Access denied"
+    assert log()[2] == "ICID 1 REJECT SG BLOCKED_LIST match 127.9.9.9 SBRS not enabled"
+
+
+def test_whoever_is_no_proxy_is_turned_away_and_told_in_the_log(log: Callable[[], list[str]]) -> None:
+    configuration.commit(listener={"proxies": ["203.0.113.1"], "proxy_protocol": True})
+    with listening() as port, dialled(port) as client:
+        assert client.hear() == "421 4.7.0 Connections are taken from the proxy only"
+        assert client.hear() == ""
+    assert log() == ["ICID 1 Receiving Failed: No PROXY header from 127.0.0.1"]
+
+
+def test_a_proxy_without_a_header_is_told_in_the_log(log: Callable[[], list[str]]) -> None:
+    configuration.commit(listener=PROXIED)
+    with listening() as port:
+        with dialled(port):
+            pass
+        with dialled(port) as client, suppress(ConnectionResetError):
+            assert client.say(b"EHLO client.example\r\n") == ""
+    assert log() == [f"ICID {icid} Receiving Failed: No PROXY header from 127.0.0.1" for icid in (1, 2)]
+
+
+def test_without_the_setting_a_header_is_an_unknown_command() -> None:
+    configuration.commit(listener={"proxies": ["127.0.0.0/8"]})
+    with listening() as port, dialled(port) as client:
+        assert client.hear() == "220 gw1.corp.example ESMTP"
+        assert client.say(HEADER) == "500 5.5.1 Command not recognized"
+
+
+# -- the page
+
+FORM = {
+    "max_message_size": "2048",
+    "max_recipients": "7",
+    "max_connections": "20",
+    "max_connections_per_client": "3",
+    "bare_line_ends": "clean",
+}
+
+
+@pytest.fixture
+def browser(redis: Any) -> Client:
+    configured(listener={})
+    return signed_in(person())
+
+
+def edit(browser: Client, **values: str) -> Any:
+    return browser.post(reverse("listeners:edit"), FORM | values)
+
+
+def test_proxies_are_submitted_in_their_plain_spelling_and_shown(browser: Client) -> None:
+    edit(browser, proxies=" 10.0.0.1,\r\n2001:DB8::/32 ", proxy_protocol="on")
+    shown = document.dump(pending.shown_to(person_of(browser)))["listener"]
+    assert (shown["proxies"], shown["proxy_protocol"]) == (["10.0.0.1", "2001:db8::/32"], True)
+    content = browser.get(reverse("listeners:show")).content.decode()
+    assert '<div class="mono">2001:db8::/32</div>' in content
+    assert "Only the proxies can connect." in content
+    form = browser.get(reverse("listeners:edit")).context["form"]
+    assert form["proxies"].value() == "10.0.0.1\n2001:db8::/32"
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "words"),
+    [
+        ({"proxy_protocol": "on"}, "proxy_protocol", "Name the proxies: nobody else can connect."),
+        (
+            {"proxies": "lb.corp.example"},
+            "proxies",
+            '"lb.corp.example" is not an IP address, a range such as 192.0.2.10-20, or a network such as 192.0.2.0/24.',
+        ),
+    ],
+)
+def test_settings_that_nobody_could_use_are_refused(
+    browser: Client, values: dict[str, str], field: str, words: str
+) -> None:
+    response = edit(browser, **values)
+    assert response.status_code == 422
+    assert words in response.context["form"].errors[field][0]
+
+
+def person_of(browser: Client) -> Any:
+    return browser.get(reverse("listeners:show")).wsgi_request.user
