@@ -227,7 +227,8 @@ class Access(Shape):
 
 class Listener(Shape):
     """Sizes in bytes. `certificate` names one of the certificates; "" is the gateway's own. `address` "" and `port`
-    None are the environment's. With `proxy_protocol` connections come from the `proxies` alone."""
+    None are the environment's. With `proxy_protocol` connections come from the `proxies` alone; with `xclient` they may
+    name their client within the session."""
 
     address: Annotated[str, Field(max_length=LONGEST_IP_ADDRESS), AfterValidator(check_listener_address)] = ""
     # A set of before the console moved to this port still is read.
@@ -243,6 +244,7 @@ class Listener(Shape):
     certificate: Annotated[str, Field(max_length=LONGEST_CERTIFICATE_NAME)] = ""
     proxies: Addresses = ()
     proxy_protocol: bool = False
+    xclient: bool = False
 
     @field_validator("proxy_protocol")
     @classmethod
@@ -250,6 +252,13 @@ class Listener(Shape):
         if proxy_protocol and not info.data.get("proxies", True):
             raise ValueError(_("name the proxies: nobody else can connect."))
         return proxy_protocol
+
+    @field_validator("xclient")
+    @classmethod
+    def _is_somebodys(cls, xclient: bool, info: ValidationInfo) -> bool:
+        if xclient and not info.data.get("proxies", True):
+            raise ValueError(_("name the proxies: nobody else is believed."))
+        return xclient
 
 
 class RecipientAccessSection(ListSection[Access]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
@@ -30,7 +30,7 @@ from seg_console.gateway.follower import Follower
 from seg_console.gateway.host_access import ALL, HourlyCount, Match
 from seg_console.gateway.place import Orders, Place
 from seg_console.gateway.planning import Rulebook
-from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session
+from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session, Terms
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import (
     address_parsing,
@@ -43,6 +43,7 @@ from seg_console.gateway.running import (
 from seg_console.gateway.running import listener as listener_settings
 from seg_console.gateway.transport import MOST_MEMORY, ConnectionLimits, Ending, Entry, SmtpConnection, SmtpServer
 from seg_console.gateway.writer import Writer
+from seg_console.gateway.xclient import Claim
 from seg_console.mail import events
 from seg_console.mail.headers import LONGEST_LOOK, is_looping
 from seg_console.mail.ids import Pool
@@ -174,14 +175,25 @@ class Listener:
         if name is not None:
             self._begin(connection, name)
             return
-        task = self._loop.create_task(self._look_up_and_begin(connection))
-        self._look_ups.add(task)
-        task.add_done_callback(self._look_ups.discard)
+        self._later(self._look_up_and_begin(connection))
 
     def over_limit(self, connection: SmtpConnection) -> None:
         icid = self._icids.next()
         if icid is not None:
             self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded"))
+
+    def client_named(self, connection: SmtpConnection, claim: Claim) -> None:
+        peer = self._peers[connection]
+        ip = claim.ip or peer.remote_ip
+        known = self._names.known(ip, now=self._loop.time())
+        if claim.name is not None:
+            self._begin_again(connection, claim, ip, ClientName(claim.name, verified=bool(claim.name)))
+        elif ip == peer.remote_ip:
+            self._begin_again(connection, claim, ip, ClientName(peer.reverse_dns, peer.verified))
+        elif known is not None:
+            self._begin_again(connection, claim, ip, known)
+        else:
+            self._later(self._look_up_and_begin_again(connection, claim, ip))
 
     def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
         if is_looping(message.spool.read(LONGEST_LOOK)):
@@ -226,6 +238,11 @@ class Listener:
 
     # -- beginning a connection
 
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._look_ups.add(task)
+        task.add_done_callback(self._look_ups.discard)
+
     async def _look_up_and_begin(self, connection: SmtpConnection) -> None:
         name = await self._names.look_up(connection.peer_ip, now=self._loop.time())
         self._begin(connection, name)
@@ -237,6 +254,31 @@ class Listener:
         if icid is None:
             connection.refuse(421, "4.3.0 Service not available, try again later")
             return
+        peer, group = self._meet(connection, icid, name)
+        opened = _opened_event(peer, ACCESS[group.action], proxy_ip=connection.proxy_ip, at=self._now())
+        self._writer.submit(opened)
+        if self._is_let_in(connection, peer, group):
+            connection.begin(self._session(peer, group), icid=peer.icid)
+
+    async def _look_up_and_begin_again(self, connection: SmtpConnection, claim: Claim, ip: str) -> None:
+        name = await self._names.look_up(ip, now=self._loop.time())
+        self._begin_again(connection, claim, ip, name)
+
+    def _begin_again(self, connection: SmtpConnection, claim: Claim, ip: str, name: ClientName) -> None:
+        """Do as if the client that the proxy names had connected itself."""
+        if not connection.is_open:
+            return
+        icid = self._icid(connection)
+        has_room = connection.become(ip, claim.port or 0, self.limits())
+        peer, group = self._meet(connection, icid, name)
+        self._writer.submit(_named_event(peer, ACCESS[group.action], self._now()))
+        if not has_room:
+            self._turn_away(connection, icid)
+        elif self._is_let_in(connection, peer, group):
+            connection.start_over(claim, **self._terms(peer, group))
+
+    def _meet(self, connection: SmtpConnection, icid: int, name: ClientName) -> tuple[Peer, SenderGroup]:
+        """Note who the client is, and its sender group."""
         found = match_host(running.held(), address=connection.peer_ip, name=name)
         peer = Peer(
             icid=icid,
@@ -249,33 +291,41 @@ class Listener:
             matched=found.entry,
         )
         self._peers[connection] = peer
-        opened = _opened_event(peer, ACCESS[found.policy.action], proxy_ip=connection.proxy_ip, at=self._now())
-        self._writer.submit(opened)
-        self._let_in(connection, peer, found)
+        return peer, found.policy
 
-    def _let_in(self, connection: SmtpConnection, peer: Peer, found: Match[SenderGroup]) -> None:
-        """Do with the connection what its sender group says."""
-        group = found.policy
+    def _is_let_in(self, connection: SmtpConnection, peer: Peer, group: SenderGroup) -> bool:
+        """Whether its sender group lets the connection in; else it is told so, or dropped."""
         most = group.max_connections_per_client
         if group.action == "refuse":
             connection.drop(icid=peer.icid)
         elif group.action == "reject":
             connection.refuse(554, group.response or REJECTED, icid=peer.icid)
         elif most is not None and connection.of_this_client > most:
-            self._writer.submit(
-                events.ConnectionRefused(at=self._now(), icid=peer.icid, reason="Connection limit exceeded")
-            )
-            connection.refuse(421, "4.7.0 Too many connections, try again later", icid=peer.icid)
+            self._turn_away(connection, peer.icid)
         else:
             connection.begin(self._session(connection, peer, group), icid=peer.icid)
+
+            return True
+        return False
+
+    def _turn_away(self, connection: SmtpConnection, icid: int) -> None:
+        self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded"))
+        connection.refuse(421, "4.7.0 Too many connections, try again later", icid=icid)
 
     def _session(self, connection: SmtpConnection, peer: Peer, group: SenderGroup) -> Session:
         settings = self._settings()
         return Session(
             hostname=self._identity.hostname,
-            access=partial(self._access, peer.remote_ip, group.max_recipients_per_hour),
             next_mid=self._mids.next,
-            limits=session_limits(settings, group),
+            bare_line_ends=settings.bare_line_ends,
+            xclient=settings.xclient and peer.remote_ip in running.held().value(proxies),
+            **self._terms(peer, group),
+        )
+
+    def _terms(self, peer: Peer, group: SenderGroup) -> Terms:
+        return Terms(
+            access=partial(self._access, peer.remote_ip, group.max_recipients_per_hour),
+            limits=session_limits(self._settings(), group),
             tls_available=self._tls and group.tls != "none",
             tls_required=group.tls == "required",
             bare_line_ends=settings.bare_line_ends,
@@ -341,6 +391,19 @@ def _opened_event(peer: Peer, access: str, *, proxy_ip: str, at: datetime) -> ev
         sender_group=peer.sender_group,
         matched=peer.matched,
         proxy_ip=proxy_ip,
+    )
+
+
+def _named_event(peer: Peer, access: str, at: datetime) -> events.ConnectionNamed:
+    return events.ConnectionNamed(
+        at=at,
+        icid=peer.icid,
+        remote_ip=peer.remote_ip,
+        reverse_dns=peer.reverse_dns,
+        verified=peer.verified,
+        access=access,
+        sender_group=peer.sender_group,
+        matched=peer.matched,
     )
 
 

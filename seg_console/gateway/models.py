@@ -197,6 +197,7 @@ class ListenerSettings(ConfigurationObject):
     # Of addresses, as `host_access.check_address_entry` returns them.
     proxies = models.JSONField(_("Proxies"), default=list, blank=True)
     proxy_protocol = models.BooleanField(_("PROXY protocol"), default=False)
+    xclient = models.BooleanField(_("XCLIENT"), default=False)
     # The name of one of the certificates; "" for the gateway's own.
     certificate = models.CharField(_("TLS certificate"), max_length=LONGEST_CERTIFICATE_NAME, blank=True)
 

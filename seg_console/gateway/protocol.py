@@ -4,7 +4,8 @@ the transport out. It knows no socket, no clock and no database, so every dialog
 Nothing depends on how the bytes were cut on their way: the same stream gives the same outputs. Only CRLF ends a command
 and only CRLF "." CRLF ends a message, so nothing can be smuggled past whoever read the stream before us.
 
-RFC 5321, with SIZE (1870), 8BITMIME (6152), PIPELINING (2920), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207).
+RFC 5321, with SIZE (1870), 8BITMIME (6152), PIPELINING (2920), ENHANCEDSTATUSCODES (2034) and STARTTLS (3207), and for
+named proxies Postfix's XCLIENT.
 SMTPUTF8 is not offered, since the servers we deliver to may lack it: its parameter and non-ASCII addresses are refused.
 """
 
@@ -14,11 +15,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict, Unpack
 
 from seg_console.gateway.content import END_OF_DATA, Content
 from seg_console.gateway.paths import Parsing, after_colon, read_path
 from seg_console.gateway.spool import KEPT, NewFile, Spool
+from seg_console.gateway.xclient import ATTRIBUTES, BadClaim, Claim, read_claim
+
+END_OF_DATA: Final = b"\r\n.\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,15 @@ class Access:
     code: int = 250
     text: str = ""
     throttled: bool = False
+
+
+class Terms(TypedDict):
+    """What holds for one client; see Session."""
+
+    access: Callable[[str], Access]
+    limits: Limits
+    tls_available: bool
+    tls_required: bool
 
 
 class AbortReason(StrEnum):
@@ -131,6 +144,14 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientNamed:
+    """A proxy says who its client is. The session waits until `start_over` is called. Always the last output of a
+    call."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReady:
     """The session waits until `answer` is called. Always the last output of a call."""
 
@@ -169,6 +190,7 @@ class Close:
 
 
 Output = Reply | StartTls | MessageReady | MessageAborted | ContentFailed | InvalidSender | TlsMissing | Close
+Output = Reply | StartTls | ClientNamed | MessageReady | MessageAborted | InvalidSender | TlsMissing | Close
 
 
 class Phase(Enum):
@@ -178,6 +200,7 @@ class Phase(Enum):
     DATA = "the content of a message"
     ANSWER = "our own answer to a message"
     TLS = "the end of the TLS handshake"
+    CLIENT = "our own decision about the client that was named"
     CLOSED = "nothing more"
 
 
@@ -250,6 +273,9 @@ class Session:
     `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are. `has_room` says
     whether there is memory for one more message; where there is none, DATA is answered 452. Long messages go into files
     that `new_file` makes.
+    none to be had, which is answered 451. `bare_line_ends` says what becomes of a bare CR or LF inside a message: made
+    CRLF ("clean") or the message refused with 550 ("reject"). With `tls_required` no message may begin in clear. With
+    `xclient` the client may say that it speaks for another.
 
     Every method that returns outputs expects the caller to act on them in order.
     """
@@ -267,6 +293,7 @@ class Session:
         parsing: Parsing | None = None,
         has_room: Callable[[], bool] = lambda: True,
         new_file: NewFile | None = None,
+        xclient: bool = False,
     ) -> None:
         self._hostname = hostname
         self._access = access
@@ -279,6 +306,7 @@ class Session:
         self._parsing = parsing or Parsing()
         self._has_room_for_content = has_room
         self._new_file = new_file
+        self._xclient = xclient
         self._phase = Phase.COMMAND
         self._helo: str | None = None
         self._esmtp = False
@@ -323,7 +351,7 @@ class Session:
             self._read_content(data)
         elif self._phase is Phase.COMMAND:
             self._input += data
-        elif self._phase is Phase.ANSWER:
+        elif self._phase in (Phase.ANSWER, Phase.CLIENT):
             self._keep(data)
         return self._run()
 
@@ -347,6 +375,28 @@ class Session:
             self._hang_up(CloseReason.ERRORS)
         return self._run()
 
+    def start_over(self, claim: Claim, **terms: Unpack[Terms]) -> list[Output]:
+        """Go on as after the greeting of the client that was named, on its terms. What the proxy has done so far stays:
+        TLS, and its errors. Nothing happens if it is gone by now. Raises RuntimeError if no client was named."""
+        if self._phase is Phase.CLOSED:
+            return []
+        if self._phase is not Phase.CLIENT:
+            raise RuntimeError("no client was named")
+        self._phase = Phase.COMMAND
+        self._access, self._limits = terms["access"], terms["limits"]
+        self._tls_available, self._tls_required = terms["tls_available"], terms["tls_required"]
+        self._told_tls_missing = False
+        self._accepted = 0
+        self._helo, self._esmtp = claim.helo or None, bool(claim.esmtp)
+        if self._closing:
+            self._hang_up(CloseReason.SHUTDOWN)
+        elif self._overflowed:
+            self._hang_up(CloseReason.ERRORS)
+        else:
+            self._replies.append(self.greeting())
+            self._hang_up_if_tired()
+        return self._run()
+
     def tls_started(self) -> None:
         """The handshake is done. Everything the client said before is forgotten (RFC 3207 4.2)."""
         if self._phase is not Phase.TLS:
@@ -362,7 +412,7 @@ class Session:
 
     def shut_down(self) -> list[Output]:
         """Say goodbye as soon as no message is in hand: now, or after the answer to the one being received."""
-        if self._phase in (Phase.DATA, Phase.ANSWER):
+        if self._phase in (Phase.DATA, Phase.ANSWER, Phase.CLIENT):
             self._closing = True
             return []
         return self._end(CloseReason.SHUTDOWN, AbortReason.HUNG_UP)
@@ -599,6 +649,8 @@ class Session:
         ]
         if self._tls_available and not self._tls:
             lines.append("STARTTLS")
+        if self._xclient:
+            lines.append(f"XCLIENT {' '.join(ATTRIBUTES)}")
         self._say(250, "\n".join(lines))
 
     def _greet(self, name: str, *, esmtp: bool) -> bool:
@@ -773,6 +825,22 @@ class Session:
             self._phase = Phase.TLS
             self._put(StartTls())
 
+    def _xclient_command(self, argument: str) -> None:
+        if not self._xclient:
+            self._error(550, "5.7.0 XCLIENT is not allowed from here")
+            return
+        if self._transaction is not None:
+            self._error(503, "5.5.1 MAIL transaction in progress")
+            return
+        try:
+            claim = read_claim(argument)
+        except BadClaim as error:
+            self._error(501, f"5.5.4 {error}")
+            return
+        self._junk += 1
+        self._phase = Phase.CLIENT
+        self._put(ClientNamed(claim))
+
     def _end(self, reason: CloseReason, abort_reason: AbortReason) -> list[Output]:
         """End the conversation from outside. A message that waits for its answer, or a handshake, is let be."""
         if self._phase not in (Phase.COMMAND, Phase.DATA):
@@ -796,4 +864,5 @@ _COMMANDS: Final[dict[str, Callable[[Session, str], None]]] = {
     "EXPN": Session._expn_command,
     "HELP": Session._help_command,
     "STARTTLS": Session._starttls_command,
+    "XCLIENT": Session._xclient_command,
 }

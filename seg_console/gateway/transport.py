@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, Unpack, cast
 
 from seg_console.gateway import proxy_header
 from seg_console.gateway.protocol import (
     AbortedMessage,
+    ClientNamed,
     Close,
     CloseReason,
     ContentFailed,
@@ -33,10 +34,12 @@ from seg_console.gateway.protocol import (
     Reply,
     Session,
     StartTls,
+    Terms,
     TlsMissing,
     reply,
 )
 from seg_console.gateway.spool import KEPT
+from seg_console.gateway.xclient import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,8 @@ class Ending(StrEnum):
     BROKEN = "internal error"
 
 
+# The client can do nothing but wait.
+_OUR_TURN: Final = frozenset({Phase.ANSWER, Phase.CLIENT})
 _ENDINGS: Final = {
     CloseReason.QUIT: Ending.QUIT,
     CloseReason.TIMED_OUT: Ending.TIMED_OUT,
@@ -132,6 +137,10 @@ class ConnectionHandler(Protocol):
 
     def over_limit(self, connection: SmtpConnection) -> None:
         """The connection is one too many and has been answered 421; nothing more will be heard of it."""
+
+    def client_named(self, connection: SmtpConnection, claim: Claim) -> None:
+        """A proxy says who its client is. Must lead to `connection.start_over`, `connection.refuse` or
+        `connection.drop`, at once or later."""
 
     def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
         """Must lead to `connection.answer`, at once or later."""
@@ -226,6 +235,26 @@ class SmtpConnection(asyncio.Protocol):
             self._perform(session.shut_down())
         self._take_early()
         self._listen_or_not()
+
+    def become(self, ip: str, port: int, limits: ConnectionLimits) -> bool:
+        """Count as a connection of another client from now on; False if that is one too many of it."""
+        if self._gone:
+            return False
+        self._server.recount(self, ip)
+        self.peer_port = port
+        return self.of_this_client <= limits.per_client
+
+    def start_over(self, claim: Claim, **terms: Unpack[Terms]) -> None:
+        """Greet the client that was named. Nothing happens if the proxy is gone by now."""
+        if self._session is None or not self.is_open:
+            return
+        try:
+            outputs = self._session.start_over(claim, **terms)
+        except Exception:
+            self._break()
+            return
+        self._perform(outputs)
+        self._after_input()
 
     def refuse(self, code: int, text: str, *, icid: int | None = None) -> None:
         """Answer instead of greeting, then close."""
@@ -342,7 +371,7 @@ class SmtpConnection(asyncio.Protocol):
             self._break()
             return
         self._perform(outputs)
-        self._after_input(data_waits=session.phase is Phase.ANSWER and not outputs)
+        self._after_input(data_waits=session.phase in _OUR_TURN and not outputs)
 
     def eof_received(self) -> bool:
         self._at_eof = True
@@ -388,6 +417,8 @@ class SmtpConnection(asyncio.Protocol):
             case Reply(data):
                 self._write(data)
                 self._start_clock()
+            case ClientNamed(claim):
+                handler.client_named(self, claim)
             case MessageReady(message):
                 handler.message(self, message)
             case MessageAborted(message):
@@ -417,7 +448,7 @@ class SmtpConnection(asyncio.Protocol):
         self._counted = held
 
     def _waits_for_answer(self) -> bool:
-        return self._session is not None and self._session.phase is Phase.ANSWER and self.is_open
+        return self._session is not None and self._session.phase in _OUR_TURN and self.is_open
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -728,6 +759,18 @@ class SmtpServer:
         self._per_client[client] += 1
         return True
 
+    def recount(self, connection: SmtpConnection, client: str) -> None:
+        """Count an admitted connection as one of another client."""
+        self._uncount(connection.peer_ip)
+        connection.peer_ip = client
+        self._per_client[client] += 1
+
+    def _uncount(self, client: str) -> None:
+        self._per_client[client] -= 1
+        # A zero left standing would be memory for every address ever seen.
+        if self._per_client[client] <= 0:
+            del self._per_client[client]
+
     def forget(self, connection: SmtpConnection) -> bool:
         """Count the connection out; whether it had been admitted."""
         admitted = connection in self._connections
@@ -735,10 +778,7 @@ class SmtpServer:
         self._refused.discard(connection)
         self._arriving.discard(connection)
         if admitted:
-            self._per_client[connection.peer_ip] -= 1
-        # A zero left standing would be memory for every address ever seen.
-        if self._per_client[connection.peer_ip] <= 0:
-            del self._per_client[connection.peer_ip]
+            self._uncount(connection.peer_ip)
         if not self._connections and not self._refused and not self._arriving:
             self._empty.set()
         return admitted

@@ -52,6 +52,20 @@ class ConnectionOpened(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionNamed(Event):
+    """A proxy said by XCLIENT who its client is; the connection is that client's from here on."""
+
+    kind = "connection_named"
+    icid: int
+    remote_ip: str
+    reverse_dns: str
+    verified: bool
+    access: str
+    sender_group: str
+    matched: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionTls(Event):
     kind = "connection_tls"
     icid: int
@@ -348,6 +362,7 @@ class Deleted(MessageEvent):
 
 EVENTS: tuple[type[Event], ...] = (
     ConnectionOpened,
+    ConnectionNamed,
     ConnectionTls,
     ConnectionTlsFailed,
     ConnectionTlsMissing,

@@ -41,13 +41,25 @@ def level(event: events.Event) -> str:
 
 
 def _connection_opened(event: events.ConnectionOpened) -> list[str]:
-    verified = "yes" if event.verified else "no"
     return [
-        f"New SMTP ICID {event.icid} interface {event.interface} ({event.interface_ip}) address {event.remote_ip} "
-        f"reverse dns host {event.reverse_dns or 'unknown'} verified {verified}",
+        f"New SMTP ICID {event.icid} interface {event.interface} ({event.interface_ip}) {_client(event)}",
         *([f"ICID {event.icid} PROXY header from {event.proxy_ip}"] if event.proxy_ip else []),
-        f"ICID {event.icid} {event.access} SG {event.sender_group or None} match {event.matched} SBRS not enabled",
+        _host_access(event),
     ]
+
+
+def _connection_named(event: events.ConnectionNamed) -> list[str]:
+    return [f"ICID {event.icid} XCLIENT {_client(event)}", _host_access(event)]
+
+
+def _client(event: events.ConnectionOpened | events.ConnectionNamed) -> str:
+    verified = "yes" if event.verified else "no"
+    return f"address {event.remote_ip} reverse dns host {event.reverse_dns or 'unknown'} verified {verified}"
+
+
+def _host_access(event: events.ConnectionOpened | events.ConnectionNamed) -> str:
+    group = event.sender_group or None
+    return f"ICID {event.icid} {event.access} SG {group} match {event.matched} SBRS not enabled"
 
 
 def _connection_tls(event: events.ConnectionTls) -> list[str]:
@@ -263,6 +275,7 @@ def _tail(status: str, reason: str, code: str, reply: tuple[str, ...]) -> str:
 
 _WORDING: dict[str, Callable[[Any], list[str]]] = {
     events.ConnectionOpened.kind: _connection_opened,
+    events.ConnectionNamed.kind: _connection_named,
     events.ConnectionTls.kind: _connection_tls,
     events.ConnectionTlsFailed.kind: _connection_tls_failed,
     events.ConnectionTlsMissing.kind: _connection_tls_missing,

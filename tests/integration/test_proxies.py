@@ -139,6 +139,83 @@ def test_without_the_setting_a_header_is_an_unknown_command() -> None:
         assert client.say(HEADER) == "500 5.5.1 Command not recognized"
 
 
+# -- XCLIENT
+
+NAMING = {"proxies": ["127.0.0.0/8"], "xclient": True}
+
+
+def test_a_named_client_is_the_client_everywhere(log: Callable[[], list[str]]) -> None:
+    group = {"name": "PARTNERS", "entries": [".partner.example"], "max_recipients": 1}
+    configuration.commit(listener=NAMING, host_access=[group])
+    with listening() as port, dialled(port) as proxy:
+        assert proxy.hear() == "220 gw1.corp.example ESMTP"
+        assert "XCLIENT NAME ADDR PORT PROTO HELO" in proxy.say(b"EHLO proxy.corp.example\r\n")
+        named = b"XCLIENT ADDR=IPV6:2001:db8::9 NAME=mx.partner.example HELO=mx.partner.example PROTO=ESMTP\r\n"
+        assert proxy.say(named) == "220 gw1.corp.example ESMTP"
+        proxy.say(b"MAIL FROM:<alice@example.net>\r\n")
+        assert proxy.say(b"RCPT TO:<bob@corp.example>\r\n") == "250 2.1.5 recipient <bob@corp.example> ok"
+        assert proxy.say(b"RCPT TO:<carol@corp.example>\r\n") == "452 4.5.3 Too many recipients"
+        proxy.say(b"DATA\r\n")
+        assert proxy.say(MESSAGE) == "250 ok:  Message 1 accepted"
+    assert log()[:5] == [
+        "New SMTP ICID 1 interface Data 1 (127.0.0.1) address 127.0.0.1 reverse dns host localhost verified yes",
+        "ICID 1 ACCEPT SG None match ALL SBRS not enabled",
+        "ICID 1 XCLIENT address 2001:db8::9 reverse dns host mx.partner.example verified yes",
+        "ICID 1 ACCEPT SG PARTNERS match .partner.example SBRS not enabled",
+        "Start MID 1 ICID 1",
+    ]
+    assert Message.objects.get().remote_ip == "2001:db8::9"
+    received = (
+        b"Received: from mx.partner.example (mx.partner.example [IPv6:2001:db8::9])\r\n  by gw1.corp.example with ESMTP"
+    )
+    assert bytes(Body.objects.get().content).startswith(received)
+
+
+def test_without_a_name_the_address_is_looked_up_and_refused_like_any_other(log: Callable[[], list[str]]) -> None:
+    blocked = {"name": "BLOCKED_LIST", "entries": ["127.9.9.9"], "action": "reject", "response": "Go away"}
+    configuration.commit(listener=NAMING, host_access=[blocked])
+    with listening() as port, dialled(port) as proxy:
+        proxy.hear()
+        assert proxy.say(b"XCLIENT ADDR=127.9.9.9\r\n") == "554 Go away"
+        assert proxy.hear() == ""
+    assert log()[2:] == [
+        "ICID 1 XCLIENT address 127.9.9.9 reverse dns host localhost verified yes",
+        "ICID 1 REJECT SG BLOCKED_LIST match 127.9.9.9 SBRS not enabled",
+        "ICID 1 close",
+    ]
+
+
+def test_one_client_after_another_may_be_named_and_each_has_its_own_limits(log: Callable[[], list[str]]) -> None:
+    slow = {"name": "SLOW", "entries": ["127.9.0.0/16"], "max_connections_per_client": 1}
+    configuration.commit(listener=NAMING, host_access=[slow])
+    greeting, full = "220 gw1.corp.example ESMTP", "421 4.7.0 Too many connections, try again later"
+    with listening() as port, dialled(port) as first, dialled(port) as second:
+        first.hear()
+        second.hear()
+        assert first.say(b"XCLIENT ADDR=127.9.9.9\r\n") == greeting
+        assert first.say(b"XCLIENT ADDR=127.9.9.8\r\n") == greeting
+        assert second.say(b"XCLIENT ADDR=127.9.9.9 NAME=[UNAVAILABLE]\r\n") == greeting
+        assert second.say(b"XCLIENT ADDR=127.9.9.8\r\n") == full
+    assert "ICID 2 Receiving Failed: Connection limit exceeded" in log()
+    assert "ICID 2 XCLIENT address 127.9.9.9 reverse dns host unknown verified no" in log()
+
+
+def test_nobody_else_is_offered_it(log: Callable[[], list[str]]) -> None:
+    configuration.commit(listener={"proxies": ["203.0.113.1"], "xclient": True})
+    with listening() as port, dialled(port) as client:
+        client.hear()
+        assert "XCLIENT" not in client.say(b"EHLO client.example\r\n")
+        assert client.say(b"XCLIENT ADDR=127.9.9.9\r\n") == "550 5.7.0 XCLIENT is not allowed from here"
+    assert not [line for line in log() if "XCLIENT" in line]
+
+
+def test_the_client_of_a_proxy_header_is_no_proxy() -> None:
+    configuration.commit(listener=PROXIED | {"proxies": ["127.0.0.1"], "xclient": True})
+    with listening() as port, dialled(port) as client:
+        assert client.say(HEADER) == "220 gw1.corp.example ESMTP"
+        assert client.say(b"XCLIENT ADDR=127.0.0.1\r\n").startswith("550 ")
+
+
 # -- the page
 
 FORM = {
@@ -175,6 +252,7 @@ def test_proxies_are_submitted_in_their_plain_spelling_and_shown(browser: Client
     ("values", "field", "words"),
     [
         ({"proxy_protocol": "on"}, "proxy_protocol", "Name the proxies: nobody else can connect."),
+        ({"xclient": "on"}, "xclient", "Name the proxies: nobody else is believed."),
         (
             {"proxies": "lb.corp.example"},
             "proxies",

@@ -763,6 +763,38 @@ async def test_tls_begins_behind_the_header(certificate: Path) -> None:
     assert len(handler.secured) == 1
 
 
+@on_each_loop
+async def test_a_named_client_takes_the_place_of_the_proxy() -> None:
+    handler = RecordingHandler(xclient=True, connection_limits=ConnectionLimits(per_client=2))
+    async with listening(handler) as server, greeted(server.port) as client:
+        pipelined = b"XCLIENT ADDR=203.0.113.9 PORT=51234\r\nNOOP\r\n"
+        assert await client.say(pipelined) == "220 mx.corp.example ESMTP"
+        assert await client.reply() == "250 2.0.0 ok"
+        [connection] = handler.connections
+        assert (connection.peer_ip, connection.peer_port) == ("203.0.113.9", 51_234)
+        assert (server.connections_of("203.0.113.9"), server.connections_of("127.0.0.1")) == (1, 0)
+        assert await client.say(b"QUIT\r\n") == "221 2.0.0 mx.corp.example"
+        await until(lambda: bool(handler.endings))
+        assert server.connections_of("203.0.113.9") == 0
+    assert handler.endings == [(1, Ending.QUIT)]
+
+
+@on_each_loop
+async def test_a_named_client_with_too_many_connections_is_turned_away() -> None:
+    handler = RecordingHandler(xclient=True, connection_limits=ConnectionLimits(per_client=1))
+    name = b"XCLIENT ADDR=203.0.113.9\r\n"
+    async with listening(handler) as server:
+        async with greeted(server.port) as first:
+            assert await first.say(name) == "220 mx.corp.example ESMTP"
+            async with greeted(server.port) as second:
+                assert await second.say(name) == "421 4.7.0 Too many connections, try again later"
+                assert await second.hear_all() == ""
+            await until(lambda: handler.endings == [(2, Ending.REFUSED)])
+            assert server.connections_of("203.0.113.9") == 1
+        await until(lambda: len(handler.endings) == 2)
+        assert server.connections_of("203.0.113.9") == 0
+
+
 # -- several processes
 
 

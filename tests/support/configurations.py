@@ -122,6 +122,7 @@ FULL: dict[str, Any] = {
         "certificate": "",
         "proxies": ["10.0.0.1", "2001:db8::/32"],
         "proxy_protocol": True,
+        "xclient": True,
     },
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "bounce_profiles": [
@@ -346,6 +347,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "certificate": st.just(""),
                 "proxies": st.just(["10.0.0.1"]),
                 "proxy_protocol": st.booleans(),
+                "xclient": st.booleans(),
             }
         ),
         "bounce_profile": st.fixed_dictionaries(_bounces),

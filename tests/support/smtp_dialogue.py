@@ -11,6 +11,7 @@ from seg_console.gateway.paths import Parsing
 from seg_console.gateway.protocol import (
     AbortedMessage,
     Access,
+    ClientNamed,
     Close,
     ContentFailed,
     InvalidSender,
@@ -25,6 +26,7 @@ from seg_console.gateway.protocol import (
     TlsMissing,
 )
 from seg_console.gateway.spool import NewFile
+from seg_console.gateway.xclient import Claim
 
 OPENING = b"EHLO client.example\r\nMAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\n"
 
@@ -46,6 +48,7 @@ def new_session(
     parsing: Parsing | None = None,
     has_room: Callable[[], bool] = lambda: True,
     new_file: NewFile | None = None,
+    xclient: bool = False,
     first_mid: int = 101,
 ) -> Session:
     mids = count(first_mid)
@@ -60,6 +63,7 @@ def new_session(
         parsing=parsing,
         has_room=has_room,
         new_file=new_file,
+        xclient=xclient,
     )
 
 
@@ -72,6 +76,7 @@ class Heard:
     aborted: list[AbortedMessage] = field(default_factory=list)
     content_errors: list[OSError] = field(default_factory=list)
     invalid_senders: list[str] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     tls_requests: int = 0
     tls_missed: int = 0
     closed: Close | None = None
@@ -95,6 +100,8 @@ class Heard:
                     self.aborted.append(message)
                 case InvalidSender(text):
                     self.invalid_senders.append(text)
+                case ClientNamed(claim):
+                    self.claims.append(claim)
                 case StartTls():
                     self.tls_requests += 1
                 case TlsMissing():
@@ -109,10 +116,17 @@ def talk(session: Session, *chunks: bytes) -> Heard:
     for chunk in chunks:
         outputs = session.receive(chunk)
         heard.take(outputs)
-        while outputs and isinstance(outputs[-1], MessageReady):
-            outputs = session.answer(250, f"ok:  Message {outputs[-1].message.envelope.mid} accepted")
+        while outputs and isinstance(outputs[-1], MessageReady | ClientNamed):
+            outputs = _answered(session, outputs[-1])
             heard.take(outputs)
     return heard
+
+
+def _answered(session: Session, asked: MessageReady | ClientNamed) -> list[Output]:
+    """Every message is accepted; every client that is named has the same terms."""
+    if isinstance(asked, MessageReady):
+        return session.answer(250, f"ok:  Message {asked.message.envelope.mid} accepted")
+    return session.start_over(asked.claim, access=corp_only, limits=Limits(), tls_available=False, tls_required=False)
 
 
 def received(content: bytes, *, bare_line_ends: Literal["clean", "reject"] = "clean") -> Heard:

@@ -25,6 +25,7 @@ from seg_console.gateway.transport import (
     Timeouts,
     TlsContext,
 )
+from seg_console.gateway.xclient import Claim
 from tests.support.smtp_dialogue import corp_only
 
 PATIENCE_S = 20.0
@@ -42,6 +43,7 @@ class RecordingHandler:
         answers: bool = True,
         begins: bool = True,
         entry: Entry = Entry.DIRECT,
+        xclient: bool = False,
     ) -> None:
         self.connection_limits = connection_limits or ConnectionLimits()
         self.session_limits = limits
@@ -49,7 +51,9 @@ class RecordingHandler:
         self.answers = answers
         self.begins = begins
         self.begins_with = entry
+        self.xclient = xclient
         self.not_proxied_peers: list[str] = []
+        self.claims: list[Claim] = []
         self.connections: list[SmtpConnection] = []
         self.messages: list[ReceivedMessage] = []
         self.waiting: list[tuple[SmtpConnection, ReceivedMessage]] = []
@@ -71,6 +75,7 @@ class RecordingHandler:
             next_mid=lambda: next(self._mids),
             limits=self.session_limits,
             tls_available=self.tls_available,
+            xclient=self.xclient,
         )
 
     def entry(self, ip: str) -> Entry:
@@ -89,6 +94,19 @@ class RecordingHandler:
 
     def over_limit(self, connection: SmtpConnection) -> None:
         self.refused_peers.append(connection.peer_ip)
+
+    def client_named(self, connection: SmtpConnection, claim: Claim) -> None:
+        self.claims.append(claim)
+        if not claim.ip or connection.become(claim.ip, claim.port or 0, self.connection_limits):
+            connection.start_over(
+                claim,
+                access=corp_only,
+                limits=self.session_limits or Limits(),
+                tls_available=self.tls_available,
+                tls_required=False,
+            )
+        else:
+            connection.refuse(421, "4.7.0 Too many connections, try again later", icid=connection.icid)
 
     def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
         self.messages.append(message)

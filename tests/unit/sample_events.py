@@ -129,6 +129,22 @@ SAMPLES: list[tuple[events.Event, list[str]]] = [
         ],
     ),
     (
+        events.ConnectionNamed(
+            at=AT,
+            icid=ICID,
+            remote_ip="192.0.2.10",
+            reverse_dns="mail.example.net",
+            verified=True,
+            access="ACCEPT",
+            sender_group="PARTNERS",
+            matched=".example.net",
+        ),
+        [
+            "ICID 5012 XCLIENT address 192.0.2.10 reverse dns host mail.example.net verified yes",
+            "ICID 5012 ACCEPT SG PARTNERS match .example.net SBRS not enabled",
+        ],
+    ),
+    (
         events.ConnectionTls(at=AT, icid=ICID, protocol="TLSv1.2", cipher="ECDHE-RSA-AES256-GCM-SHA384"),
         ["ICID 5012 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384"],
     ),

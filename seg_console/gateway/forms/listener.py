@@ -104,6 +104,11 @@ class ListenerForm(forms.Form):
             "Every connection must then come from one of the proxies and begin with a PROXY header, version 1 or 2."
         ),
     )
+    xclient = forms.BooleanField(
+        label=_("XCLIENT"),
+        required=False,
+        help_text=_("The proxies may say by this command of Postfix's for whom they speak; nobody else is offered it."),
+    )
 
     def __init__(self, *args: Any, certificates: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
