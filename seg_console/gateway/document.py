@@ -228,7 +228,7 @@ class Access(Shape):
 class Listener(Shape):
     """Sizes in bytes. `certificate` names one of the certificates; "" is the gateway's own. `address` "" and `port`
     None are the environment's. With `proxy_protocol` connections come from the `proxies` alone; with `xclient` they may
-    name their client within the session."""
+    name their client within the session. Of connections without mail from `health_checks` nothing is told."""
 
     address: Annotated[str, Field(max_length=LONGEST_IP_ADDRESS), AfterValidator(check_listener_address)] = ""
     # A set of before the console moved to this port still is read.
@@ -245,6 +245,7 @@ class Listener(Shape):
     proxies: Addresses = ()
     proxy_protocol: bool = False
     xclient: bool = False
+    health_checks: Addresses = ()
 
     @field_validator("proxy_protocol")
     @classmethod

@@ -28,17 +28,25 @@ class CannotListen(Exception):
 
 
 class Follower:
-    """`committed` gives what the running configuration says, without asking anybody; `now` the time with its zone.
+    """`committed` gives what the running configuration says, without asking anybody, `health_checks` how many there
+    were; `now` the time with its zone.
 
     Everything here runs in the loop's thread; Redis is spoken to in another.
     """
 
     def __init__(
-        self, server: SmtpServer, orders: Orders, *, committed: Callable[[], Place], now: Callable[[], datetime]
+        self,
+        server: SmtpServer,
+        orders: Orders,
+        *,
+        committed: Callable[[], Place],
+        health_checks: Callable[[], int],
+        now: Callable[[], datetime],
     ) -> None:
         self._server = server
         self._orders = orders
         self._committed = committed
+        self._health_checks = health_checks
         self._now = now
         self._name = whereabouts.this_process()
         self._asked_for = orders.fallback
@@ -89,7 +97,7 @@ class Follower:
             if refused is None:
                 logger.info("listening on %s, no longer on %s", self.place, before)
         self._note(refused or self._overruled())
-        said = Whereabouts(self._now(), self.place, self._trouble)
+        said = Whereabouts(self._now(), self.place, self._trouble, self._health_checks())
         await asyncio.to_thread(whereabouts.tell, self._name, said)
 
     async def _try(self, place: Place) -> Trouble | None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Li
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import (
     address_parsing,
+    health_checks,
     host_access,
     listener_place,
     listener_tls,
@@ -86,7 +87,8 @@ class Receiving:
 class Listener:
     """A `ConnectionHandler`. `now` gives the time with its zone.
 
-    `on_commit` is called in the event loop when a newer configuration runs.
+    `on_commit` is called in the event loop when a newer configuration runs. `health_checks` counts connections of
+    addresses named for that, without mail.
     """
 
     on_commit: Callable[[], None] | None = None
@@ -111,6 +113,9 @@ class Listener:
         self._icids = Pool("ICID", block=ID_BLOCK)
         self._recipients = HourlyCount()
         self._peers: WeakKeyDictionary[SmtpConnection, Peer] = WeakKeyDictionary()
+        # What is told of a health check's connection only if mail comes over it.
+        self._held_back: WeakKeyDictionary[SmtpConnection, list[events.Event]] = WeakKeyDictionary()
+        self.health_checks = 0
         self._look_ups: set[asyncio.Task[None]] = set()
         self._known: Running | None = None
         self._writer = Writer(store=self._store, tick=self._tick, post=self._post)
@@ -156,15 +161,16 @@ class Listener:
     # -- ConnectionHandler, in the event loop's thread
 
     def entry(self, ip: str) -> Entry:
+        configuration = running.held()
         if not self._settings().proxy_protocol:
             return Entry.DIRECT
-        return Entry.PROXIED if ip in running.held().value(proxies) else Entry.REFUSED
+        if ip in configuration.value(proxies):
+            return Entry.PROXIED
+        # Whoever looks whether the listener lives may do so without the proxy between.
+        return Entry.DIRECT if ip in configuration.value(health_checks) else Entry.REFUSED
 
     def not_proxied(self, connection: SmtpConnection) -> None:
-        icid = self._icids.next()
-        if icid is not None:
-            reason = f"No PROXY header from {connection.peer_ip}"
-            self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason=reason))
+        self._tell_refused(connection, f"No PROXY header from {connection.peer_ip}")
 
     def limits(self) -> ConnectionLimits:
         settings = self._settings()
@@ -178,9 +184,7 @@ class Listener:
         self._later(self._look_up_and_begin(connection))
 
     def over_limit(self, connection: SmtpConnection) -> None:
-        icid = self._icids.next()
-        if icid is not None:
-            self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded"))
+        self._tell_refused(connection, "Connection limit exceeded")
 
     def client_named(self, connection: SmtpConnection, claim: Claim) -> None:
         peer = self._peers[connection]
@@ -209,32 +213,66 @@ class Listener:
         logger.error("not received", exc_info=error, extra={"action": "receive_failed", "icid": self._icid(connection)})
 
     def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
-        self._writer.submit(events.InvalidSender(at=self._now(), icid=self._icid(connection), text=text))
+        self._release(connection)
+        self._tell(connection, events.InvalidSender(at=self._now(), icid=self._icid(connection), text=text))
 
     def tls_missing(self, connection: SmtpConnection) -> None:
-        self._writer.submit(events.ConnectionTlsMissing(at=self._now(), icid=self._icid(connection)))
+        self._tell(connection, events.ConnectionTlsMissing(at=self._now(), icid=self._icid(connection)))
 
     def tls_started(self, connection: SmtpConnection, *, version: str, cipher: str) -> None:
-        self._writer.submit(
-            events.ConnectionTls(at=self._now(), icid=self._icid(connection), protocol=version, cipher=cipher)
-        )
+        at, icid = self._now(), self._icid(connection)
+        self._tell(connection, events.ConnectionTls(at=at, icid=icid, protocol=version, cipher=cipher))
 
     def tls_failed(self, connection: SmtpConnection, error: Exception) -> None:
         detail = repr((getattr(error, "errno", None) or 0, getattr(error, "reason", None) or str(error)))
-        self._writer.submit(events.ConnectionTlsFailed(at=self._now(), icid=self._icid(connection), detail=detail))
+        self._tell(connection, events.ConnectionTlsFailed(at=self._now(), icid=self._icid(connection), detail=detail))
 
     def closed(self, connection: SmtpConnection, ending: Ending) -> None:
         peer = self._peers.get(connection)
         if peer is None:  # it never began
             return
+        if self._held_back.pop(connection, None) is not None:
+            self.health_checks += 1
+            return
         at = self._now()
         if ending is Ending.TIMED_OUT:
-            self._writer.submit(events.ConnectionTimedOut(at=at, icid=peer.icid, remote_ip=peer.remote_ip))
+            self._tell(connection, events.ConnectionTimedOut(at=at, icid=peer.icid, remote_ip=peer.remote_ip))
         elif ending is Ending.LOST:
-            self._writer.submit(events.ConnectionLost(at=at, icid=peer.icid))
+            self._tell(connection, events.ConnectionLost(at=at, icid=peer.icid))
         elif ending is Ending.MESSAGES:
-            self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message limit exceeded"))
-        self._writer.submit(events.ConnectionClosed(at=at, icid=peer.icid))
+            self._tell(connection, events.ConnectionRefused(at=at, icid=peer.icid, reason="Message limit exceeded"))
+        self._tell(connection, events.ConnectionClosed(at=at, icid=peer.icid))
+
+    # -- telling what happens to a connection
+
+    def _tell(self, connection: SmtpConnection, event: events.Event) -> None:
+        held_back = self._held_back.get(connection)
+        if held_back is None:
+            self._writer.submit(event)
+        else:
+            held_back.append(event)
+
+    def _tell_refused(self, connection: SmtpConnection, reason: str) -> None:
+        """Of a connection that never began."""
+        if self._is_health_check(connection):
+            self.health_checks += 1
+            return
+        icid = self._icids.next()
+        if icid is not None:
+            self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason=reason))
+
+    def _is_health_check(self, connection: SmtpConnection) -> bool:
+        return connection.peer_ip in running.held().value(health_checks)
+
+    def _mid_of_told(self, connection: SmtpConnection) -> int | None:
+        """The next MID, for a connection of which nothing has been told yet."""
+        self._release(connection)
+        return self._mids.next()
+
+    def _release(self, connection: SmtpConnection) -> None:
+        """It is more than a health check: tell what was held back, as of now, since the log is in the order of time."""
+        for event in self._held_back.pop(connection, ()):
+            self._writer.submit(replace(event, at=self._now()))
 
     # -- beginning a connection
 
@@ -255,10 +293,12 @@ class Listener:
             connection.refuse(421, "4.3.0 Service not available, try again later")
             return
         peer, group = self._meet(connection, icid, name)
+        if self._is_health_check(connection):
+            self._held_back[connection] = []
         opened = _opened_event(peer, ACCESS[group.action], proxy_ip=connection.proxy_ip, at=self._now())
-        self._writer.submit(opened)
+        self._tell(connection, opened)
         if self._is_let_in(connection, peer, group):
-            connection.begin(self._session(peer, group), icid=peer.icid)
+            connection.begin(self._session(connection, peer, group), icid=peer.icid)
 
     async def _look_up_and_begin_again(self, connection: SmtpConnection, claim: Claim, ip: str) -> None:
         name = await self._names.look_up(ip, now=self._loop.time())
@@ -271,7 +311,9 @@ class Listener:
         icid = self._icid(connection)
         has_room = connection.become(ip, claim.port or 0, self.limits())
         peer, group = self._meet(connection, icid, name)
-        self._writer.submit(_named_event(peer, ACCESS[group.action], self._now()))
+        if not self._is_health_check(connection):
+            self._release(connection)
+        self._tell(connection, _named_event(peer, ACCESS[group.action], self._now()))
         if not has_room:
             self._turn_away(connection, icid)
         elif self._is_let_in(connection, peer, group):
@@ -309,14 +351,16 @@ class Listener:
         return False
 
     def _turn_away(self, connection: SmtpConnection, icid: int) -> None:
-        self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded"))
+        refused = events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded")
+        self._tell(connection, refused)
         connection.refuse(421, "4.7.0 Too many connections, try again later", icid=icid)
 
     def _session(self, connection: SmtpConnection, peer: Peer, group: SenderGroup) -> Session:
         settings = self._settings()
+        is_held_back = connection in self._held_back
         return Session(
             hostname=self._identity.hostname,
-            next_mid=self._mids.next,
+            next_mid=partial(self._mid_of_told, connection) if is_held_back else self._mids.next,
             bare_line_ends=settings.bare_line_ends,
             xclient=settings.xclient and peer.remote_ip in running.held().value(proxies),
             **self._terms(peer, group),
@@ -432,6 +476,10 @@ async def listen(
         given = None if tls_context is None else partial(listener.tls_context, tls_context)
         server = SmtpServer(listener, tls_context=given, most_memory=receiving.most_memory)
         follower = Follower(server, orders, committed=committed_place, now=now)
+        server = SmtpServer(listener, tls_context=given)
+        follower = Follower(
+            server, orders, committed=committed_place, health_checks=lambda: listener.health_checks, now=now
+        )
         await follower.open()
         listener.on_commit = follower.wake
         following = loop.create_task(follower.follow(stop))

@@ -198,6 +198,7 @@ class ListenerSettings(ConfigurationObject):
     proxies = models.JSONField(_("Proxies"), default=list, blank=True)
     proxy_protocol = models.BooleanField(_("PROXY protocol"), default=False)
     xclient = models.BooleanField(_("XCLIENT"), default=False)
+    health_checks = models.JSONField(_("Health checks"), default=list, blank=True)
     # The name of one of the certificates; "" for the gateway's own.
     certificate = models.CharField(_("TLS certificate"), max_length=LONGEST_CERTIFICATE_NAME, blank=True)
 

@@ -98,6 +98,11 @@ def proxies(configuration: Document) -> AddressSet:
     return AddressSet(configuration[LISTENER].proxies)
 
 
+def health_checks(configuration: Document) -> AddressSet:
+    """Whose connections without mail are only counted."""
+    return AddressSet(configuration[LISTENER].health_checks)
+
+
 def listener_place(configuration: Document) -> Place:
     """Where to listen."""
     chosen = configuration[LISTENER]

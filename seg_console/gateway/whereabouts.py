@@ -32,11 +32,13 @@ _breaker = Breaker()
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What one listener process says of itself. `at` has a zone; `trouble` is why it is not where it should be."""
+    """What one listener process says of itself. `at` has a zone; `trouble` is why it is not where it should be;
+    `health_checks`: connections without mail of the addresses named for that, since it started."""
 
     at: datetime
     place: Place
     trouble: Trouble | None = None
+    health_checks: int = 0
 
 
 def this_process() -> str:
@@ -95,4 +97,5 @@ def _read(text: bytes) -> Whereabouts:
         at=datetime.fromtimestamp(values["at"], UTC),
         place=Place(**values["place"]),
         trouble=trouble and Trouble(Place(**trouble["committed"]), Reason(trouble["reason"]), trouble["detail"]),
+        health_checks=values.get("health_checks", 0),
     )

@@ -189,6 +189,7 @@ def test_the_listeners_settings_are_changed_and_bad_ones_refused(user: User, cli
         "proxies": [],
         "proxy_protocol": False,
         "xclient": False,
+        "health_checks": [],
     }
     content = client.get(reverse("listeners:show")).content.decode()
     assert "2,048" in content

@@ -6,18 +6,23 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from seg_console.config import document, pending
+from seg_console.config import document, pending, running
+from seg_console.gateway import whereabouts
+from seg_console.gateway.place import Place
+from seg_console.gateway.whereabouts import Whereabouts
 from seg_console.mail.models import Body, Message
 from tests.support import running_configuration as configuration
 from tests.support.listening import listening
 from tests.support.pages import configured, person, signed_in
+from tests.support.running_system import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:No directory at")]
 MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n.\r\n"
@@ -37,9 +42,9 @@ def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[st
 class Dialogue:
     """A client that sends exactly the bytes it is told and reads whole replies."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, replies: BinaryIO) -> None:
         self._connection = connection
-        self._replies = connection.makefile("rb")
+        self._replies = replies
 
     def hear(self) -> str:
         """The next reply, its lines parted by LF; "" at the end of the connection."""
@@ -51,8 +56,11 @@ class Dialogue:
             lines.append(line.decode().rstrip("\r\n"))
         return "\n".join(lines)
 
-    def say(self, data: bytes) -> str:
+    def send(self, data: bytes) -> None:
         self._connection.sendall(data)
+
+    def say(self, data: bytes) -> str:
+        self.send(data)
         return self.hear()
 
     def submit(self, *, content: bytes = MESSAGE, recipients: tuple[str, ...] = ("bob@corp.example",)) -> str:
@@ -67,8 +75,11 @@ class Dialogue:
 
 @contextmanager
 def dialled(port: int) -> Iterator[Dialogue]:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        yield Dialogue(connection)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+        connection.makefile("rb") as replies,
+    ):
+        yield Dialogue(connection, replies)
 
 
 def test_the_client_that_a_proxy_names_is_the_client_everywhere(log: Callable[[], list[str]]) -> None:
@@ -216,6 +227,115 @@ def test_the_client_of_a_proxy_header_is_no_proxy() -> None:
         assert client.say(b"XCLIENT ADDR=127.0.0.1\r\n").startswith("550 ")
 
 
+# -- health checks
+
+CHECKED = {"health_checks": ["127.0.0.1"]}
+
+
+def counted(port: int, expected: int) -> bool:
+    """Whether the listener process says so, within 20 seconds."""
+    wait_until(
+        lambda: [each.health_checks for each in whereabouts.told()] == [expected],
+        what="health checks counted",
+        deadline_s=20,
+    )
+    return True
+
+
+@pytest.mark.parametrize("said", [b"", b"QUIT\r\n", b"EHLO probe.example\r\nNOOP\r\nRSET\r\nQUIT\r\n", b"\r\n"])
+def test_a_connection_without_mail_leaves_nothing(log: Callable[[], list[str]], redis: Any, said: bytes) -> None:
+    configuration.commit(listener=CHECKED)
+    with listening() as port:
+        with dialled(port) as probe:
+            assert probe.hear() == "220 gw1.corp.example ESMTP"
+            probe.send(said)
+        assert counted(port, 1)
+    assert log() == []
+    assert not Message.objects.exists()
+
+
+def test_a_connection_with_mail_leaves_every_line_though(log: Callable[[], list[str]]) -> None:
+    configuration.commit(listener=CHECKED)
+    with listening() as port, dialled(port) as client:
+        client.hear()
+        assert client.submit() == "250 ok:  Message 1 accepted"
+        assert client.say(b"QUIT\r\n") == "221 2.0.0 gw1.corp.example"
+    lines = log()
+    assert lines[:3] == [
+        "New SMTP ICID 1 interface Data 1 (127.0.0.1) address 127.0.0.1 reverse dns host localhost verified yes",
+        "ICID 1 ACCEPT SG None match ALL SBRS not enabled",
+        "Start MID 1 ICID 1",
+    ]
+    assert lines[-1] == "ICID 1 close"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (b"MAIL FROM:<nobody>\r\n", "ICID 1 Invalid sender address: '<nobody>'"),
+        (b"MAIL FROM:<a@example.net>\r\n", "Message aborted MID 1 Receiving aborted by sender"),
+    ],
+)
+def test_whoever_begins_a_message_is_told_of(log: Callable[[], list[str]], said: bytes, line: str) -> None:
+    configuration.commit(listener=CHECKED)
+    with listening() as port, dialled(port) as client:
+        client.hear()
+        client.say(b"HELO client.example\r\n")
+        client.say(said)
+        client.say(b"QUIT\r\n")
+    lines = log()
+    assert lines[0].startswith("New SMTP ICID 1 ")
+    assert line in lines
+
+
+def test_a_probe_that_is_turned_away_is_counted_too(log: Callable[[], list[str]], redis: Any) -> None:
+    configuration.commit(
+        listener=CHECKED, host_access=[{"name": "BLOCKED_LIST", "entries": ["127.0.0.1"], "action": "reject"}]
+    )
+    with listening() as port:
+        with dialled(port) as probe:
+            assert probe.hear() == "554 5.7.1 Access denied"
+            assert probe.hear() == ""
+        assert counted(port, 1)
+    assert log() == []
+
+
+def test_a_probe_needs_no_proxy_and_a_proxy_that_probes_no_header(log: Callable[[], list[str]], redis: Any) -> None:
+    configuration.commit(listener={"proxies": ["203.0.113.1"], "proxy_protocol": True} | CHECKED)
+    with listening() as port:
+        with dialled(port) as probe:
+            assert probe.hear() == "220 gw1.corp.example ESMTP"
+        configuration.commit(listener=PROXIED | CHECKED)
+        running_committed()
+        with dialled(port):
+            pass
+        with dialled(port) as probe:
+            assert probe.say(b"PROXY UNKNOWN\r\n") == "220 gw1.corp.example ESMTP"
+        assert counted(port, 3)
+    assert log() == []
+
+
+def test_a_client_that_a_probing_proxy_names_is_no_probe(log: Callable[[], list[str]]) -> None:
+    configuration.commit(listener=NAMING | CHECKED)
+    with listening() as port, dialled(port) as proxy:
+        proxy.hear()
+        assert proxy.say(b"XCLIENT ADDR=127.9.9.9\r\n") == "220 gw1.corp.example ESMTP"
+        proxy.say(b"QUIT\r\n")
+    assert log() == [
+        "New SMTP ICID 1 interface Data 1 (127.0.0.1) address 127.0.0.1 reverse dns host localhost verified yes",
+        "ICID 1 ACCEPT SG None match ALL SBRS not enabled",
+        "ICID 1 XCLIENT address 127.9.9.9 reverse dns host localhost verified yes",
+        "ICID 1 ACCEPT SG None match ALL SBRS not enabled",
+        "ICID 1 close",
+    ]
+
+
+def running_committed() -> None:
+    """Wait until the listener runs what was committed last."""
+    number = running.newest()[1]
+    wait_until(lambda: running.held().number >= number, what="the configuration runs")
+
+
 # -- the page
 
 FORM = {
@@ -266,6 +386,16 @@ def test_settings_that_nobody_could_use_are_refused(
     response = edit(browser, **values)
     assert response.status_code == 422
     assert words in response.context["form"].errors[field][0]
+
+
+def test_the_page_says_how_many_health_checks_there_were(browser: Client) -> None:
+    edit(browser, health_checks="10.0.0.8, 10.0.0.9")
+    assert "counted since" not in browser.get(reverse("listeners:show")).content.decode()
+    for name, number in (("a:1", 1_200), ("a:2", 34)):
+        whereabouts.tell(name, Whereabouts(timezone.now(), Place("127.0.0.1", 25), health_checks=number))
+    content = browser.get(reverse("listeners:show")).content.decode()
+    assert '<div class="mono">10.0.0.9</div>' in content
+    assert "1,234 connections counted since the listener started" in content
 
 
 def person_of(browser: Client) -> Any:

@@ -123,6 +123,7 @@ FULL: dict[str, Any] = {
         "proxies": ["10.0.0.1", "2001:db8::/32"],
         "proxy_protocol": True,
         "xclient": True,
+        "health_checks": ["10.0.0.8-9"],
     },
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "bounce_profiles": [
@@ -348,6 +349,7 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "proxies": st.just(["10.0.0.1"]),
                 "proxy_protocol": st.booleans(),
                 "xclient": st.booleans(),
+                "health_checks": st.sampled_from([[], ["10.0.0.8-9"]]),
             }
         ),
         "bounce_profile": st.fixed_dictionaries(_bounces),

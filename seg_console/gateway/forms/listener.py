@@ -109,6 +109,14 @@ class ListenerForm(forms.Form):
         required=False,
         help_text=_("The proxies may say by this command of Postfix's for whom they speak; nobody else is offered it."),
     )
+    health_checks = AddressesField(
+        label=_("Health Checks"),
+        required=False,
+        help_text=_(
+            "Where load balancers and monitoring look from whether the listener lives. Connections from there without "
+            "mail leave no lines in the mail log; they are only counted."
+        ),
+    )
 
     def __init__(self, *args: Any, certificates: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)

@@ -25,7 +25,7 @@ from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
 from seg_console.ui.requests import ConsoleRequest
 
-ADDRESS_LISTS = ("proxies",)
+ADDRESS_LISTS = ("proxies", "health_checks")
 
 
 @require_safe

@@ -20,13 +20,15 @@ from seg_console.ui import times
 @dataclass(frozen=True, slots=True)
 class Listening:
     """`places`: one line each; without any, `word` and `detail` say why, and `css_class` colours them. `warnings`: a
-    sentence for each process that is not where the running configuration says."""
+    sentence for each process that is not where the running configuration says. `health_checks`: counted by the
+    processes since they started."""
 
     places: tuple[str, ...] = ()
     css_class: str = ""
     word: str = ""
     detail: str = ""
     warnings: tuple[str, ...] = ()
+    health_checks: int = 0
 
 
 def listening_now(now: datetime) -> Listening:
@@ -42,7 +44,8 @@ def listening_now(now: datetime) -> Listening:
         last = _("Last seen: %(time)s") % {"time": times.status_time(said[0].at)}
         return Listening(css_class="bad", word=_("Not seen lately"), detail=last)
     warnings = dict.fromkeys(_warning(each.place, each.trouble) for each in present if each.trouble)
-    return Listening(places=_places(present), warnings=tuple(warnings))
+    counted = sum(each.health_checks for each in present)
+    return Listening(places=_places(present), warnings=tuple(warnings), health_checks=counted)
 
 
 def _places(present: Sequence[Whereabouts]) -> tuple[str, ...]:

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("gateway", "0007_xclient"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="listenersettings",
+            name="health_checks",
+            field=models.JSONField(blank=True, default=list, verbose_name="Health checks"),
+        ),
+    ]
