@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from policies.services import services
 from policies.urls import address_lists, mail_policy_settings
 from seg_console.delivery.urls import bounce_profiles, destination_controls, dns_settings
-from seg_console.gateway.urls import host_access, listeners
+from seg_console.gateway.urls import host_access, incoming_relays, listeners
 from seg_console.monitor.urls import services_overview
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("network/listeners/", include((listeners, "listeners"))),
     path("network/certificates/", include("seg_console.certificates.urls")),
     path("network/smtp-routes/", include("seg_console.delivery.urls")),
+    path("network/incoming-relays/", include((incoming_relays, "incoming-relays"))),
     path("network/bounce-profiles/", include((bounce_profiles, "bounce-profiles"))),
     path("network/dns/", include((dns_settings, "dns"))),
     path("system-administration/trace/", include("seg_console.trace.urls")),

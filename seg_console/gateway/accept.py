@@ -14,7 +14,7 @@ from typing import TypeAlias, TypedDict
 from django.db import transaction
 
 from seg_console.delivery.enqueue import enqueue
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, client_of
 from seg_console.gateway.planning import Plan, Rulebook, plan_all
 from seg_console.gateway.protocol import Envelope
 from seg_console.mail import events, ids, rows
@@ -58,7 +58,7 @@ def _message_rows(plan: Plan) -> list[MessageRow]:
     mid, headers = plan.mid, plan.headers
     whole = _row(
         plan.arrival.message.envelope,
-        plan.arrival.peer,
+        plan.arrival.client,
         plan.arrival.received_at,
         subject=rows.header_shown(headers.subject),
         message_id_header=rows.header_shown(headers.message_id) or "",
@@ -81,7 +81,8 @@ def _message_rows(plan: Plan) -> list[MessageRow]:
 
 
 def _abandoned_row(abandoned: Abandoned) -> MessageRow:
-    row = _row(abandoned.message.envelope, abandoned.peer, abandoned.at)
+    client = client_of(abandoned.peer, abandoned.relayed)
+    row = _row(abandoned.message.envelope, client, abandoned.at)
     return row._replace(state=MessageState.ABORTED)
 
 
@@ -161,6 +162,7 @@ def _received_event(plan: Plan) -> events.Received:
     peer, headers = plan.arrival.peer, plan.headers
     return events.Received(
         **_told(plan.arrival.message.envelope),
+        **_told_of_relay(plan.arrival.relayed),
         at=plan.arrival.received_at,
         icid=peer.icid,
         message_id=headers.message_id,
@@ -180,6 +182,7 @@ def _received_event(plan: Plan) -> events.Received:
 def _abandoned_event(abandoned: Abandoned) -> events.Aborted:
     return events.Aborted(
         **_told(abandoned.message.envelope),
+        **_told_of_relay(abandoned.relayed),
         at=abandoned.at,
         icid=abandoned.peer.icid,
         reason=abandoned.message.reason,
@@ -205,4 +208,31 @@ def _told(envelope: Envelope) -> _Told:
         "refused": envelope.refused,
         "invalid": envelope.invalid,
         "throttled": envelope.throttled,
+    }
+
+
+class _ToldOfRelay(TypedDict, total=False):
+    """What events tell of the incoming relay, if the message came through one."""
+
+    relay: str
+    relay_header: str
+    client_ip: str
+    client_access: str
+    client_group: str
+    client_matched: str
+
+
+def _told_of_relay(relayed: Relayed | None) -> _ToldOfRelay:
+    if relayed is None:
+        return {}
+    client = relayed.client
+    if client is None:
+        return {"relay": relayed.relay, "relay_header": relayed.header}
+    return {
+        "relay": relayed.relay,
+        "relay_header": relayed.header,
+        "client_ip": client.remote_ip,
+        "client_access": relayed.access,
+        "client_group": client.sender_group,
+        "client_matched": client.matched,
     }

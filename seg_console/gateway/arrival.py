@@ -29,12 +29,34 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed:
+    """What is known of a message through the incoming relay `relay`, whose `header` should tell who sent it. `client`
+    is who did, on the relay's connection, None where the header does not tell; `access` is the verdict of the Host
+    Access Table on it, in the words of the log."""
+
+    relay: str
+    header: str
+    client: Peer | None = None
+    access: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """A whole message, `received_at` with a time zone; not yet stored, so not yet answered."""
 
     peer: Peer
     received_at: datetime
     message: ReceivedMessage
+    relayed: Relayed | None = None
+
+    @property
+    def client(self) -> Peer:
+        """Who sent it, as far as that is known."""
+        return client_of(self.peer, self.relayed)
+
+
+def client_of(peer: Peer, relayed: Relayed | None) -> Peer:
+    return relayed.client if relayed and relayed.client else peer
 
 
 def with_recipients(message: ReceivedMessage, *, own: str) -> ReceivedMessage:
@@ -66,7 +88,9 @@ def gateway_headers(arrival: Arrival, *, hostname: str, zone: tzinfo, sender_ip:
         f"Received: from {message.helo or 'unknown'} ({name} [{literal}])\r\n"
         f"  by {hostname} with {protocol} id {envelope.mid}{only};\r\n  {date}\r\n"
     )
-    remote = f"X-IronPort-RemoteIP: {peer.remote_ip}\r\nX-IronPort-MID: {envelope.mid}\r\n" if sender_ip else ""
+    remote = (
+        f"X-IronPort-RemoteIP: {arrival.client.remote_ip}\r\nX-IronPort-MID: {envelope.mid}\r\n" if sender_ip else ""
+    )
     return (received + remote).encode("ascii", errors="replace")
 
 
@@ -86,3 +110,4 @@ class Abandoned:
     peer: Peer
     at: datetime
     message: AbortedMessage
+    relayed: Relayed | None = None

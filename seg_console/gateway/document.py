@@ -1,4 +1,4 @@
-"""The sections `host_access`, `recipient_access` and `listener`."""
+"""The sections `host_access`, `recipient_access`, `listener`, `incoming_relay_settings` and `incoming_relays`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seg_console.config.problems import Problem, path_of
 from seg_console.config.registry import ListSection, MendedAt, ObjectSection, Plain, Shape
 from seg_console.config.rows import Rows
 from seg_console.gateway import models
-from seg_console.gateway.host_access import ALL, check_address_entry, check_entry
+from seg_console.gateway.host_access import ALL, LONGEST_ENTRY, check_address_entry, check_entry
 from seg_console.gateway.models import (
     ALL_UID,
     GROUP_NAME_PATTERN,
@@ -29,13 +29,16 @@ from seg_console.gateway.models import (
     LAST_POSITION,
     LONGEST_COMMENT,
     LONGEST_GROUP_NAME,
+    LONGEST_HEADER_NAME,
     LONGEST_IP_ADDRESS,
     LONGEST_RESPONSE,
+    MOST_HOPS,
     REJECT_CHARACTERS,
     ListenerSettings,
     RecipientAccess,
     last_row,
 )
+from seg_console.gateway.relays import RECEIVED
 from seg_console.mail.addresses import check_address, check_domain, check_local_part
 from seg_console.mail.lines import visible
 
@@ -43,6 +46,7 @@ _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 MOST_GROUPS = 1_000
 MOST_ENTRIES = 10_000
 MOST_PROXIES = 1_000
+MOST_RELAYS = 1_000
 # The log's word for the row ALL.
 RESERVED_NAMES = frozenset({"none"})
 
@@ -97,6 +101,22 @@ def check_group_name(text: str) -> str:
         raise ValueError(str(GROUP_NAME_RULE))
     if text.casefold() in RESERVED_NAMES:
         raise ValueError(_("the mail log uses this name for hosts that no group matches; give another one."))
+    return text
+
+
+def check_relay_name(text: str) -> str:
+    """Raises ValueError with a sentence."""
+    if not re.fullmatch(GROUP_NAME_PATTERN, text):
+        raise ValueError(str(GROUP_NAME_RULE))
+    return text
+
+
+def check_header_name(text: str) -> str:
+    """The name of a header field, or "". Raises ValueError with a sentence."""
+    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", text):
+        raise ValueError(_("give the name of a header without its colon, for example X-Client-IP."))
+    if text.lower() == RECEIVED.lower():
+        raise ValueError(_("choose the Received header and its hop instead."))
     return text
 
 
@@ -262,6 +282,32 @@ class Listener(Shape):
         return xclient
 
 
+class IncomingRelay(Shape):
+    """`hop` counts Received fields from the top, 1 being the relay's own; `header` names another field that holds the
+    client's address."""
+
+    name: Annotated[str, Field(max_length=LONGEST_GROUP_NAME), AfterValidator(check_relay_name)]
+    address: Annotated[str, Field(max_length=LONGEST_ENTRY), AfterValidator(check_address_entry)]
+    client_in: Literal["received", "header"] = "received"
+    header: Annotated[
+        str, Field(max_length=LONGEST_HEADER_NAME, validate_default=True), AfterValidator(check_header_name)
+    ] = ""
+    hop: Annotated[int, Field(ge=1, le=MOST_HOPS)] = 1
+
+    @field_validator("header")
+    @classmethod
+    def _goes_with_custom(cls, header: str, info: ValidationInfo) -> str:
+        if header and info.data.get("client_in") == "received":
+            raise ValueError(_("a header of its own goes with Custom Header only."))
+        if not header and info.data.get("client_in") == "header":
+            raise ValueError(_("name the header that holds the address."))
+        return header
+
+
+class IncomingRelaySettings(Shape):
+    enabled: bool = False
+
+
 class RecipientAccessSection(ListSection[Access]):
     """The custom response is one object in the document and two columns in the row."""
 
@@ -308,6 +354,19 @@ class HostAccessSection(ListSection[SenderGroup]):
         return item.name == ALL
 
 
+class IncomingRelaysSection(ListSection[IncomingRelay]):
+    """No two relays have one address: which of them would hold?"""
+
+    def check(self, raw: object) -> Iterator[Problem]:
+        yield from super().check(raw)
+        items = raw if isinstance(raw, list) else []
+        addresses = [item.get("address") if isinstance(item, dict) else None for item in items]
+        for again, first in registry.repeated(addresses):
+            message = _("%(value)s is in the list already, at %(path)s; give each only once.")
+            words = {"value": addresses[again], "path": path_of(self.key, first)}
+            yield Problem(path_of(self.key, again, "address"), message % words)
+
+
 HOST_ACCESS = HostAccessSection(
     "host_access",
     SenderGroup,
@@ -329,9 +388,28 @@ RECIPIENT_ACCESS = RecipientAccessSection(
 )
 LISTENER = ObjectSection("listener", Listener, ListenerSettings, place=70, mended_at=MendedAt("listeners:edit"))
 
+INCOMING_RELAY_SETTINGS = ObjectSection(
+    "incoming_relay_settings",
+    IncomingRelaySettings,
+    models.IncomingRelaySettings,
+    place=71,
+    mended_at=MendedAt("incoming-relays:edit-global-settings"),
+)
+INCOMING_RELAYS = IncomingRelaysSection(
+    "incoming_relays",
+    IncomingRelay,
+    models.IncomingRelay,
+    place=72,
+    identity="name",
+    mended_at=MendedAt("incoming-relays:list", "incoming-relays:edit"),
+    most=MOST_RELAYS,
+)
+
 
 def register() -> None:
     """Make the sections known; called once, when the app is ready."""
     registry.register(HOST_ACCESS)
     registry.register(RECIPIENT_ACCESS)
     registry.register(LISTENER)
+    registry.register(INCOMING_RELAY_SETTINGS)
+    registry.register(INCOMING_RELAYS)

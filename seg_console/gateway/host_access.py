@@ -144,15 +144,16 @@ class HourlyCount:
         self._most = most
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def take(self, client: str, limit: int, *, now: float) -> bool:
-        """Count one more; False, and nothing is counted, if the hour's limit is reached."""
+    def take(self, client: str, limit: int, *, now: float, number: int = 1) -> bool:
+        """Count one more, or a `number` that cannot be taken in part. False, and nothing is counted, if the limit has
+        been reached."""
         began, count = self._counts.get(client, (now, 0))
         if now - began >= self.HOUR_S:
             began, count = now, 0
             self._counts.pop(client, None)
         if count >= limit:
             return False
-        self._counts[client] = (began, count + 1)
+        self._counts[client] = (began, count + number)
         if len(self._counts) > self._most:
             self._counts.popitem(last=False)
         return True

@@ -23,7 +23,7 @@ from django.db import connection as database
 from seg_console.config import running
 from seg_console.config.running import Running
 from seg_console.gateway.accept import Happening, store
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer, with_recipients
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, with_recipients
 from seg_console.gateway.document import Listener as ListenerSettings
 from seg_console.gateway.document import SenderGroup
 from seg_console.gateway.follower import Follower
@@ -31,11 +31,13 @@ from seg_console.gateway.host_access import ALL, HourlyCount, Match
 from seg_console.gateway.place import Orders, Place
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session, Terms
-from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
+from seg_console.gateway.relays import Said, true_client
+from seg_console.gateway.reverse_dns import LOOKUP_S, ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import (
     address_parsing,
     health_checks,
     host_access,
+    incoming_relays,
     listener_place,
     listener_tls,
     proxies,
@@ -61,6 +63,7 @@ LOOP_ANSWER = (554, "5.4.6 Too many hops, the message is going round in a circle
 # The mail log's words for what a sender group does (mail-logs 4.1).
 ACCESS = {"accept": "ACCEPT", "reject": "REJECT", "refuse": "TCPREFUSE"}
 REJECTED = "5.7.1 Access denied"
+HOUR_IS_FULL = (452, "4.7.1 Too many recipients received this hour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ class Listener:
         if name is not None:
             self._begin(connection, name)
             return
-        self._later(self._look_up_and_begin(connection))
+        self._later(connection, self._look_up_and_begin(connection))
 
     def over_limit(self, connection: SmtpConnection) -> None:
         self._tell_refused(connection, "Connection limit exceeded")
@@ -197,14 +200,25 @@ class Listener:
         elif known is not None:
             self._begin_again(connection, claim, ip, known)
         else:
-            self._later(self._look_up_and_begin_again(connection, claim, ip))
+            self._later(connection, self._look_up_and_begin_again(connection, claim, ip))
 
     def message(self, connection: SmtpConnection, message: ReceivedMessage) -> None:
-        if is_looping(message.spool.read(LONGEST_LOOK)):
+        beginning = message.spool.read(LONGEST_LOOK)
+        if is_looping(beginning):
             self._refuse_loop(connection, message)
             return
         arrival = Arrival(self._peers[connection], self._now(), self._with_recipients(message))
-        self._writer.submit(arrival, lambda answer: connection.answer(answer.code, answer.text))
+        said = true_client(running.held().value(incoming_relays), arrival.peer.remote_ip, beginning)
+        if said is None:
+            self._take(connection, arrival)
+        elif not said.ip:
+            self._take(connection, replace(arrival, relayed=Relayed(said.relay, said.header)))
+        else:
+            name = self._names.known(said.ip, now=self._loop.time())
+            if name is None:
+                self._later(connection, self._look_up_and_take(connection, arrival, said))
+            else:
+                self._take_relayed(connection, arrival, said, name)
 
     def aborted(self, connection: SmtpConnection, message: AbortedMessage) -> None:
         self._writer.submit(Abandoned(self._peers[connection], self._now(), message))
@@ -243,6 +257,37 @@ class Listener:
             self._tell(connection, events.ConnectionRefused(at=at, icid=peer.icid, reason="Message limit exceeded"))
         self._tell(connection, events.ConnectionClosed(at=at, icid=peer.icid))
 
+    # -- taking a message
+
+    def _take(self, connection: SmtpConnection, arrival: Arrival) -> None:
+        self._writer.submit(arrival, lambda answer: connection.answer(answer.code, answer.text))
+
+    async def _look_up_and_take(self, connection: SmtpConnection, arrival: Arrival, said: Said) -> None:
+        name = await self._names.look_up(said.ip, now=self._loop.time())
+        self._take_relayed(connection, arrival, said, name)
+
+    def _take_relayed(self, connection: SmtpConnection, arrival: Arrival, said: Said, name: ClientName) -> None:
+        """Take the message if the sender group of who sent it lets it in; the relay's has let the connection in."""
+        relayed, group = match_relayed(running.held(), said, name, arrival.peer)
+        refusal = self._relayed_refusal(group, said.ip, len(arrival.message.envelope.recipients))
+        if refusal is None:
+            self._take(connection, replace(arrival, relayed=relayed))
+            return
+        reason, (code, text) = refusal
+        aborted = AbortedMessage(arrival.message.envelope, reason)
+        self._writer.submit(Abandoned(arrival.peer, arrival.received_at, aborted, relayed))
+        connection.answer(code, text)
+
+    def _relayed_refusal(
+        self, group: SenderGroup, client: str, recipients: int
+    ) -> tuple[AbortReason, tuple[int, str]] | None:
+        if group.action != "accept":
+            return AbortReason.DENIED, relayed_denial(group)
+        most = group.max_recipients_per_hour
+        if most is None or self._recipients.take(client, most, now=self._loop.time(), number=recipients):
+            return None
+        return AbortReason.THROTTLED, HOUR_IS_FULL
+
     # -- telling what happens to a connection
 
     def _tell(self, connection: SmtpConnection, event: events.Event) -> None:
@@ -276,10 +321,21 @@ class Listener:
 
     # -- beginning a connection
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
-        task = self._loop.create_task(work)
+    def _later(self, connection: SmtpConnection, work: Coroutine[None, None, None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:
+                connection.fail()
+
+        task = self._loop.create_task(guarded())
         self._look_ups.add(task)
         task.add_done_callback(self._look_ups.discard)
+
+    async def looked_up(self) -> None:
+        """Wait for the names that are being asked for: a message whose client is gone may wait for one."""
+        if self._look_ups:
+            await asyncio.wait(self._look_ups, timeout=2 * LOOKUP_S)
 
     async def _look_up_and_begin(self, connection: SmtpConnection) -> None:
         name = await self._names.look_up(connection.peer_ip, now=self._loop.time())
@@ -345,8 +401,6 @@ class Listener:
         elif most is not None and connection.of_this_client > most:
             self._turn_away(connection, peer.icid)
         else:
-            connection.begin(self._session(connection, peer, group), icid=peer.icid)
-
             return True
         return False
 
@@ -362,6 +416,9 @@ class Listener:
             hostname=self._identity.hostname,
             next_mid=partial(self._mid_of_told, connection) if is_held_back else self._mids.next,
             bare_line_ends=settings.bare_line_ends,
+            parsing=running.held().value(address_parsing),
+            has_room=lambda: connection.has_room,
+            new_file=self._receiving.new_file,
             xclient=settings.xclient and peer.remote_ip in running.held().value(proxies),
             **self._terms(peer, group),
         )
@@ -372,10 +429,6 @@ class Listener:
             limits=session_limits(self._settings(), group),
             tls_available=self._tls and group.tls != "none",
             tls_required=group.tls == "required",
-            bare_line_ends=settings.bare_line_ends,
-            parsing=running.held().value(address_parsing),
-            has_room=lambda: connection.has_room,
-            new_file=self._receiving.new_file,
         )
 
     def _access(self, client: str, most_per_hour: int | None, recipient: str) -> Access:
@@ -385,7 +438,8 @@ class Listener:
             return access
         if self._recipients.take(client, most_per_hour, now=self._loop.time()):
             return access
-        return Access(accepted=False, code=452, text="4.7.1 Too many recipients received this hour", throttled=True)
+        code, text = HOUR_IS_FULL
+        return Access(accepted=False, code=code, text=text, throttled=True)
 
     def _with_recipients(self, message: ReceivedMessage) -> ReceivedMessage:
         own = running.held().value(recipient_access).own_domain or self._identity.hostname
@@ -420,6 +474,25 @@ def session_limits(settings: ListenerSettings, group: SenderGroup) -> Limits:
 def match_host(configuration: Running, *, address: str, name: ClientName) -> Match[SenderGroup]:
     """The sender group of a client; only a name that leads back to the address counts."""
     return configuration.value(host_access).match(address, name.name if name.verified else "")
+
+
+def match_relayed(configuration: Running, said: Said, name: ClientName, peer: Peer) -> tuple[Relayed, SenderGroup]:
+    """Who sent a message according to its relay, whose connection is `peer`, and the sender group of that client."""
+    found = match_host(configuration, address=said.ip, name=name)
+    client = replace(
+        peer,
+        remote_ip=said.ip,
+        reverse_dns=name.name,
+        verified=name.verified,
+        sender_group="" if found.name == ALL else found.name,
+        matched=found.entry,
+    )
+    return Relayed(said.relay, said.header, client, ACCESS[found.policy.action]), found.policy
+
+
+def relayed_denial(group: SenderGroup) -> tuple[int, str]:
+    """What a relay is told about a message from a client whose group is rejected or refused."""
+    return 554, group.response or REJECTED
 
 
 def _opened_event(peer: Peer, access: str, *, proxy_ip: str, at: datetime) -> events.ConnectionOpened:
@@ -475,8 +548,6 @@ async def listen(
     try:
         given = None if tls_context is None else partial(listener.tls_context, tls_context)
         server = SmtpServer(listener, tls_context=given, most_memory=receiving.most_memory)
-        follower = Follower(server, orders, committed=committed_place, now=now)
-        server = SmtpServer(listener, tls_context=given)
         follower = Follower(
             server, orders, committed=committed_place, health_checks=lambda: listener.health_checks, now=now
         )
@@ -488,5 +559,6 @@ async def listen(
         follower.wake()
         await following
         await server.shutdown()
+        await listener.looked_up()
     finally:
         await asyncio.to_thread(listener.stop)

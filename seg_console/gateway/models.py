@@ -1,4 +1,5 @@
-"""What an administrator sets about the way in: who may connect, who may receive, and the listener's limits."""
+"""What an administrator sets about the way in: who may connect, who may receive, the listener's limits, and who relays
+mail to it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from seg_console.certificates.models import LONGEST_CERTIFICATE_NAME
 from seg_console.config.models import ConfigurationObject
-from seg_console.gateway.host_access import ALL
+from seg_console.gateway.host_access import ALL, LONGEST_ENTRY
 
 LONGEST_GROUP_NAME = 64
 LONGEST_COMMENT = 200
@@ -30,6 +31,8 @@ LONGEST_DEFAULT_DOMAIN = 253
 # All that ASCII has beside letters and digits.
 MOST_REJECT_CHARACTERS = 32
 REJECT_CHARACTERS = "%!@"
+LONGEST_HEADER_NAME = 64
+MOST_HOPS = 50
 
 
 def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
@@ -225,4 +228,66 @@ class ListenerSettings(ConfigurationObject):
             models.CheckConstraint(
                 condition=Q(port__isnull=True) | Q(port__gte=1, port__lte=65_535), name="gateway_listenersettings_port"
             ),
+        ]
+
+
+class ClientIn(models.TextChoices):
+    """Where an incoming relay says who its client is."""
+
+    RECEIVED = "received", _("Received Header")
+    HEADER = "header", _("Custom Header")
+
+
+class IncomingRelay(ConfigurationObject):
+    """A row of Network > Incoming Relays. `address` is an address, a range or a network, as
+    `host_access.check_address_entry` returns it; `hop` counts Received fields from the top, `header` names another."""
+
+    identity = "name"
+
+    name = models.CharField(
+        _("Relay Name"),
+        max_length=LONGEST_GROUP_NAME,
+        validators=[RegexValidator(rf"\A{GROUP_NAME_PATTERN}\Z", GROUP_NAME_RULE)],
+    )
+    address = models.CharField(_("IP Address"), max_length=LONGEST_ENTRY)
+    client_in = models.CharField(
+        _("Sender's IP Address In"), max_length=10, choices=ClientIn, default=ClientIn.RECEIVED
+    )
+    header = models.CharField(_("Custom Header"), max_length=LONGEST_HEADER_NAME, blank=True)
+    hop = models.PositiveIntegerField(_("Hop"), default=1, validators=_between(1, MOST_HOPS))
+
+    class Meta:
+        verbose_name = _("Incoming Relay")
+        verbose_name_plural = _("Incoming Relays")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(
+                "configuration",
+                Lower("name"),
+                name="gateway_incomingrelay_name",
+                violation_error_message=_("An incoming relay of that name exists already."),
+            ),
+            models.UniqueConstraint(
+                fields=["configuration", "address"],
+                name="gateway_incomingrelay_address",
+                violation_error_message=_("An incoming relay of that IP address exists already."),
+            ),
+            models.CheckConstraint(
+                condition=Q(client_in=ClientIn.RECEIVED, header="") | Q(client_in=ClientIn.HEADER) & ~Q(header=""),
+                name="gateway_incomingrelay_header",
+            ),
+            models.CheckConstraint(condition=Q(hop__gte=1), name="gateway_incomingrelay_hop"),
+        ]
+
+
+class IncomingRelaySettings(ConfigurationObject):
+    """Whether the incoming relays are believed. One row in every set."""
+
+    enabled = models.BooleanField(_("Enable Incoming Relays"), default=False)
+
+    class Meta:
+        verbose_name = _("Incoming Relays Global Settings")
+        constraints = [
+            *ConfigurationObject.Meta.constraints,
+            models.UniqueConstraint(fields=["configuration"], name="gateway_incomingrelaysettings_one"),
         ]

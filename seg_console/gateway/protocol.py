@@ -22,8 +22,6 @@ from seg_console.gateway.paths import Parsing, after_colon, read_path
 from seg_console.gateway.spool import KEPT, NewFile, Spool
 from seg_console.gateway.xclient import ATTRIBUTES, BadClaim, Claim, read_claim
 
-END_OF_DATA: Final = b"\r\n.\r\n"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -74,6 +72,8 @@ class AbortReason(StrEnum):
     NUL = "NUL in message"
     NO_SPACE = "Insufficient storage"
     HUNG_UP = "Connection closed by this gateway"
+    DENIED = "Rejected by Host Access Table"
+    THROTTLED = "Rejected by Receiving Control"
 
 
 class CloseReason(StrEnum):
@@ -189,8 +189,9 @@ class Close:
     reason: CloseReason
 
 
-Output = Reply | StartTls | MessageReady | MessageAborted | ContentFailed | InvalidSender | TlsMissing | Close
-Output = Reply | StartTls | ClientNamed | MessageReady | MessageAborted | InvalidSender | TlsMissing | Close
+Output = (
+    Reply | StartTls | ClientNamed | MessageReady | MessageAborted | ContentFailed | InvalidSender | TlsMissing | Close
+)
 
 
 class Phase(Enum):
@@ -272,10 +273,7 @@ class Session:
     message: cleaned as `clean_line_ends` does ("clean"), or the message refused with 550 ("reject"). With
     `tls_required` no message may begin in clear. `parsing` says how forgiving MAIL and RCPT are. `has_room` says
     whether there is memory for one more message; where there is none, DATA is answered 452. Long messages go into files
-    that `new_file` makes.
-    none to be had, which is answered 451. `bare_line_ends` says what becomes of a bare CR or LF inside a message: made
-    CRLF ("clean") or the message refused with 550 ("reject"). With `tls_required` no message may begin in clear. With
-    `xclient` the client may say that it speaks for another.
+    that `new_file` makes. With `xclient` the client may say that it speaks for another.
 
     Every method that returns outputs expects the caller to act on them in order.
     """

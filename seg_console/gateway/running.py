@@ -10,6 +10,8 @@ from seg_console.config.document import Document
 from seg_console.gateway.document import (
     ALL_GROUP,
     HOST_ACCESS,
+    INCOMING_RELAY_SETTINGS,
+    INCOMING_RELAYS,
     LISTENER,
     RECIPIENT_ACCESS,
     Listener,
@@ -21,6 +23,7 @@ from seg_console.gateway.models import REJECT_CHARACTERS
 from seg_console.gateway.paths import Parsing
 from seg_console.gateway.place import Place, place_of
 from seg_console.gateway.protocol import Access
+from seg_console.gateway.relays import RECEIVED, Relay, RelayTable, relay_table
 from seg_console.mail.addresses import address_key, split_address
 
 RELAYING_DENIED = Access(accepted=False, code=550, text="5.7.1 Relaying denied")
@@ -101,6 +104,12 @@ def proxies(configuration: Document) -> AddressSet:
 def health_checks(configuration: Document) -> AddressSet:
     """Whose connections without mail are only counted."""
     return AddressSet(configuration[LISTENER].health_checks)
+
+
+def incoming_relays(configuration: Document) -> RelayTable:
+    """Whose headers say who sent a message; nobody's while they are not enabled."""
+    rows = configuration[INCOMING_RELAYS] if configuration[INCOMING_RELAY_SETTINGS].enabled else ()
+    return relay_table((row.address, Relay(row.name, row.header or RECEIVED, row.hop)) for row in rows)
 
 
 def listener_place(configuration: Document) -> Place:

@@ -473,6 +473,11 @@ class SmtpConnection(asyncio.Protocol):
             self._transport.pause_reading()
         self._reading = wanted
 
+    def fail(self) -> None:
+        """What the handler does later went wrong, as if it had failed at once. Called while the error is handled."""
+        if self.is_open:
+            self._break()
+
     def _break(self) -> None:
         """An error of ours: the client is told to come again. Called while the exception is handled."""
         logger.exception("SMTP connection failed", extra={"action": "smtp_connection_failed", "icid": self.icid})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from seg_console.gateway.views import host_access as hosts
+from seg_console.gateway.views import incoming_relays as relays
 from seg_console.gateway.views import listener
 from seg_console.gateway.views import recipient_access as recipients
 
@@ -30,4 +31,12 @@ host_access = [
 listeners = [
     path("", listener.show, name="show"),
     path("edit/", listener.edit, name="edit"),
+]
+
+incoming_relays = [
+    path("", relays.relay_list, name="list"),
+    path("add/", relays.add, name="add"),
+    path("global-settings/", relays.edit_global_settings, name="edit-global-settings"),
+    path("<uuid:uid>/", relays.edit, name="edit"),
+    path("<uuid:uid>/delete/", relays.delete, name="delete"),
 ]

@@ -85,6 +85,7 @@ CHAPTERS = (
         _("Network"),
         (
             Topic("listeners", ("listeners:",)),
+            Topic("incoming-relays", ("incoming-relays:",)),
             Topic("certificates", ("certificates:",)),
             Topic("smtp-routes", ("smtp-routes:",)),
             Topic("bounce-profiles", ("bounce-profiles:",)),

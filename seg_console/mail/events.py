@@ -129,7 +129,19 @@ class ConnectionClosed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received(MessageEvent):
+class Relayed(MessageEvent):
+    """What is told of a message that may have come through an incoming relay."""
+
+    relay: str = ""  # the name of the incoming relay, "" without one
+    relay_header: str = ""  # the header that should tell who sent it
+    client_ip: str = ""  # who did; "" where the header does not tell
+    client_access: str = ""  # the verdict of the Host Access Table on the client
+    client_group: str = ""  # "" where only the last row matched
+    client_matched: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received(Relayed):
     """Accepted: its transaction is the one that made 250 true. `size` in octets; `message_id` None without one.
 
     `raw_message_id` is the field as it stood where that is not the id alone, else None.
@@ -156,7 +168,7 @@ class Received(MessageEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aborted(MessageEvent):
+class Aborted(Relayed):
     """MAIL FROM was taken, but the message never was."""
 
     kind = "aborted"

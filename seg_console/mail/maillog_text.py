@@ -103,6 +103,20 @@ def _transaction(event: events.Received | events.Aborted) -> list[str]:
         *(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT" for address in event.refused),
         *(f"MID {mid} ICID {icid} To: <{address}> Rejected by Receiving Control" for address in event.throttled),
         *(f"ICID {icid} MID {mid} Invalid recipient address: '{text}'" for text in event.invalid),
+        *_relayed(event),
+    ]
+
+
+def _relayed(event: events.Relayed) -> list[str]:
+    if not event.relay:
+        return []
+    start = f"MID {event.mid} IncomingRelay({event.relay}): Header {event.relay_header}"
+    if not event.client_ip:
+        return [f"{start} not found, IP of the relay being used"]
+    group, matched = event.client_group or None, event.client_matched
+    return [
+        f"{start} found, IP {event.client_ip} being used",
+        f"MID {event.mid} {event.client_access} SG {group} match {matched} SBRS not enabled",
     ]
 
 

@@ -47,6 +47,8 @@ REASONS = frozenset(
         gettext_noop("NUL in message"),
         gettext_noop("Insufficient storage"),
         gettext_noop("Connection closed by this gateway"),
+        gettext_noop("Rejected by Host Access Table"),
+        gettext_noop("Rejected by Receiving Control"),
     }
 )
 
@@ -95,6 +97,7 @@ def _received(event: events.Received) -> list[Sentence]:
         *_sender_group(event),
         *_envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused),
         *_throttled(event),
+        *_relayed(event),
     ]
     message_id = event.message_id if event.raw_message_id is None else event.raw_message_id
     if message_id is not None:
@@ -120,6 +123,26 @@ def _throttled(event: events.Received | events.Aborted) -> list[Sentence]:
         "Message %(mid)s on incoming connection (ICID %(icid)s): recipient %(address)s rejected by Receiving Control."
     )
     return [_say(text, mid=event.mid, icid=event.icid, address=address) for address in event.throttled]
+
+
+def _relayed(event: events.Relayed) -> list[Sentence]:
+    if not event.relay:
+        return []
+    came = {"mid": event.mid, "relay": event.relay, "header": event.relay_header}
+    if not event.client_ip:
+        text = _(
+            "Message %(mid)s came through incoming relay %(relay)s: header %(header)s not found, its own IP is used."
+        )
+        return [_say(text, **came)]
+    text = _(
+        "Message %(mid)s came through incoming relay %(relay)s: header %(header)s found, sender IP %(ip)s is used."
+    )
+    said = [_say(text, **came, ip=event.client_ip)]
+    if event.client_group:
+        text = _("Sender IP %(ip)s of message %(mid)s falls to sender group %(group)s, match %(entry)s.")
+        values = {"group": event.client_group, "entry": event.client_matched}
+        said.append(_say(text, mid=event.mid, ip=event.client_ip, **values))
+    return said
 
 
 def _envelope(
@@ -160,6 +183,7 @@ def _aborted(event: events.Aborted) -> list[Sentence]:
     return [
         *_envelope(event.mid, event.icid, event.envelope_sender, event.recipients, event.refused),
         *_throttled(event),
+        *_relayed(event),
         _say(_("Message %(mid)s aborted: %(reason)s"), mid=event.mid, reason=_reason(event.reason)),
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower, Substr
@@ -137,7 +137,7 @@ def details(mid: int, *, all_connector_events: bool = False) -> MessageDetails |
         interface_ip=root.interface_ip,
         reverse_dns=root.reverse_dns,
         reverse_dns_verified=root.reverse_dns_verified,
-        sender_group=next((row.data["sender_group"] for row in rows if row.data.get("sender_group")), ""),
+        sender_group=next(filter(None, (_sender_group(row.data) for row in rows)), ""),
         lines=_lines(rows, all_connector_events=all_connector_events),
     )
 
@@ -254,6 +254,12 @@ def _hit(parts: list[Message], recipients: Iterable[str]) -> Hit:
         last_state=_last_state(parts),
         cursor=Cursor(received_at=root.received_at, root_mid=root.root_mid),
     )
+
+
+def _sender_group(data: dict[str, Any]) -> str:
+    """Of who sent the message; where an incoming relay says who that was, not the relay's."""
+    group: str = data.get("client_group" if data.get("client_ip") else "sender_group", "")
+    return group
 
 
 def _last_state(parts: list[Message]) -> str:

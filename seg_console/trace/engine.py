@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -19,14 +19,23 @@ from seg_console.delivery.kinds import Claimed, Destination, Terms, kind
 from seg_console.delivery.nexthop import LookupFailed, Resolver, RouteHost
 from seg_console.delivery.running import dns, routes
 from seg_console.delivery.session import Address
-from seg_console.gateway.arrival import Arrival, Peer, gateway_headers, with_recipients
+from seg_console.gateway.arrival import Arrival, Peer, Relayed, gateway_headers, with_recipients
 from seg_console.gateway.document import Listener, SenderGroup
 from seg_console.gateway.host_access import ALL, Match
-from seg_console.gateway.listener import INTERFACE, LOOP_ANSWER, REJECTED, match_host, session_limits
+from seg_console.gateway.listener import (
+    INTERFACE,
+    LOOP_ANSWER,
+    REJECTED,
+    match_host,
+    match_relayed,
+    relayed_denial,
+    session_limits,
+)
 from seg_console.gateway.planning import Plan, Rulebook, plan_all, senders_of
 from seg_console.gateway.protocol import Limits, ReceivedMessage, Session
+from seg_console.gateway.relays import true_client
 from seg_console.gateway.reverse_dns import ClientName, ReverseDns, system_resolver
-from seg_console.gateway.running import address_parsing, listener, recipient_access
+from seg_console.gateway.running import address_parsing, incoming_relays, listener, recipient_access
 from seg_console.gateway.writer import accepted
 from seg_console.mail.addresses import least_quoted
 from seg_console.mail.headers import is_looping
@@ -136,8 +145,8 @@ class TracedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """The whole answer. `dialogue` is None for a client that is not let in; `answer` is the line after the final dot;
-    `message` None where nothing would be stored."""
+    """The whole answer. `relayed`: what an incoming relay says of who sent the message. `dialogue` is None for a client
+    that is not let in; `answer` is the line after the final dot; `message` None where nothing would be stored."""
 
     question: Question
     at: datetime
@@ -147,6 +156,7 @@ class Traced:
     dialogue: Dialogue | None
     answer: str
     message: TracedMessage | None
+    relayed: Relayed | None = None
 
     def files(self) -> dict[str, bytes]:
         """What is worth saving: `message`, and `copy-MID` for each part that is copied."""
@@ -173,25 +183,43 @@ def trace(question: Question, configuration: Running, gateway: Gateway, *, now: 
     limits = session_limits(settings, group.policy)
     dialogue = _dialogue(question, configuration, gateway, client, limits) if client.is_let_in else None
 
-    def ended(answer: str, message: TracedMessage | None = None) -> Traced:
-        return Traced(question, now, client, settings, limits, dialogue, answer, message)
+    def ended(answer: str, message: TracedMessage | None = None, relayed: Relayed | None = None) -> Traced:
+        return Traced(question, now, client, settings, limits, dialogue, answer, message, relayed)
 
     if dialogue is None or dialogue.message is None:
         return ended("\n".join(dialogue.content.reply if dialogue and dialogue.content else ()))
     if is_looping(dialogue.message.content):
         return ended("{} {}".format(*LOOP_ANSWER))
     arrival = _arrival(dialogue.message, client, configuration, gateway, now=now)
+    relayed, sender_group = _relayed(arrival, configuration)
+    if sender_group and sender_group.action != "accept":
+        return ended("{} {}".format(*relayed_denial(sender_group)), relayed=relayed)
+    arrival = replace(arrival, relayed=relayed)
     answer = accepted(arrival)
-    return ended(f"{answer.code} {answer.text}", _message(arrival, configuration, gateway, now=now))
+    return ended(f"{answer.code} {answer.text}", _message(arrival, configuration, gateway, now=now), relayed)
 
 
 async def _name(question: Question) -> ClientName:
     """As it was given, else as the listener looks it up."""
     if question.source_name:
         return ClientName(question.source_name, verified=True)
+    return await _looked_up(question.source_ip)
+
+
+async def _looked_up(ip: str) -> ClientName:
     names = ReverseDns(system_resolver())
     now = asyncio.get_running_loop().time()
-    return names.known(question.source_ip, now=now) or await names.look_up(question.source_ip, now=now)
+    return names.known(ip, now=now) or await names.look_up(ip, now=now)
+
+
+def _relayed(arrival: Arrival, configuration: Running) -> tuple[Relayed | None, SenderGroup | None]:
+    """What an incoming relay says of who sent the message, and the sender group of that client."""
+    said = true_client(configuration.value(incoming_relays), arrival.peer.remote_ip, arrival.message.content)
+    if said is None:
+        return None, None
+    if not said.ip:
+        return Relayed(said.relay, said.header), None
+    return match_relayed(configuration, said, asyncio.run(_looked_up(said.ip)), arrival.peer)
 
 
 def _dialogue(question: Question, configuration: Running, gateway: Gateway, client: Client, limits: Limits) -> Dialogue:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from seg_console.delivery.kinds import Conversion
 from seg_console.delivery.tls import TlsMode
+from seg_console.gateway.arrival import Relayed
 from seg_console.gateway.host_access import ALL
 from seg_console.mail.lines import visible
 from seg_console.trace.engine import Client, Hop, Traced, TracedDelivery, TracedMessage, TracedPart
@@ -41,6 +42,7 @@ def _lines(traced: Traced) -> Iterator[str]:
         return
     yield ""
     yield "MAIL FROM Processing"
+    yield from _relay(traced.relayed)
     yield f"  Envelope sender: <{visible(traced.dialogue.sender.about)}>"
     yield from _reply(traced.dialogue.sender.reply)
     yield ""
@@ -54,6 +56,17 @@ def _lines(traced: Traced) -> Iterator[str]:
     else:
         yield from _message(traced.message)
     yield f"  SMTP reply: {traced.answer or 'none, no recipient was taken'}"
+
+
+def _relay(relayed: Relayed | None) -> Iterator[str]:
+    if relayed is None:
+        return
+    client = relayed.client
+    if client is None:
+        yield f"  Incoming relay: {relayed.relay}, header {relayed.header} not found"
+        return
+    yield f"  Incoming relay: {relayed.relay}, header {relayed.header} found, sender IP {client.remote_ip}"
+    yield f"  HAT matched on sendergroup: {client.sender_group or ALL}, by {client.matched} ({relayed.access})"
 
 
 def _name(client: Client) -> str:

@@ -160,6 +160,12 @@ TABS = (
                 _("Receiving"),
                 (
                     Page(_("Listeners"), "listeners:show", Privilege.VIEW_CONFIGURATION, ("listeners:",)),
+                    Page(
+                        _("Incoming Relays"),
+                        "incoming-relays:list",
+                        Privilege.VIEW_CONFIGURATION,
+                        ("incoming-relays:",),
+                    ),
                     Page(_("Certificates"), "certificates:list", Privilege.VIEW_CONFIGURATION, ("certificates:",)),
                 ),
             ),

@@ -55,6 +55,7 @@ QUERIES = {
     "address-lists:list": 9,
     "mail-policy-settings:view": 8,
     "listeners:show": 6,
+    "incoming-relays:list": 9,
     "certificates:list": 9,
     "host-access:list": 7,
     "recipient-access:list": 8,

@@ -143,6 +143,8 @@ def test_a_role_that_may_not_change_is_refused_every_change_and_nothing_happens(
         },
         reverse("host-access:import"): {"pasted": "group ALL"},
         reverse("listeners:edit"): {"max_recipients": 1},
+        reverse("incoming-relays:add"): {"name": "EVIL", "address": "203.0.113.1", "client_in": "received", "hop": 1},
+        reverse("incoming-relays:edit-global-settings"): {"enabled": "on"},
         reverse("certificates:add"): {"name": "Evil"},
         reverse("configuration:file-download"): {"set": "committed"},
         reverse("smtp-routes:add"): {"domain": "evil.example"},

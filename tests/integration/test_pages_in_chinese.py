@@ -57,8 +57,8 @@ PHRASES = re.compile(
 NAMES = set(
     WORD.findall(
         "ALL API ASCII CA CIDR CLI CR CSV Cookie DCID DNS Django EC EHLO English From GB GMT GUI HAT HTTP ICID ID IP "
-        "IPv4 IPv6 JSON KB LF MB MID MIT MX NUL PEM PostgreSQL Python QUIT RAT RCPT RSA Redis SHA-256 SMTP SQLite "
-        "STARTTLS TCP TDC TLS URL USEDNS UTC UTF-8 Unicode Web admin loadconfig"
+        "IPv4 IPv6 JSON KB LF MB MID MIT MX NUL PEM PROXY Postfix PostgreSQL Python QUIT RAT RCPT RSA Received Redis "
+        "SHA-256 SMTP SQLite STARTTLS TCP TDC TLS URL USEDNS UTC UTF-8 Unicode Web XCLIENT admin loadconfig"
     )
 )
 NOT_READ = {"code", "pre", "script", "style", "svg", "textarea"}

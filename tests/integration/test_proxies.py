@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -20,12 +19,12 @@ from seg_console.gateway.place import Place
 from seg_console.gateway.whereabouts import Whereabouts
 from seg_console.mail.models import Body, Message
 from tests.support import running_configuration as configuration
+from tests.support.lines_client import MESSAGE, dialled
 from tests.support.listening import listening
 from tests.support.pages import configured, person, signed_in
 from tests.support.running_system import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:No directory at")]
-MESSAGE = b"From: alice@example.net\r\nSubject: Hello\r\n\r\nHi\r\n.\r\n"
 PROXIED = {"proxies": ["127.0.0.0/8"], "proxy_protocol": True}
 # Loopback has a name without asking anybody.
 HEADER = b"PROXY TCP4 127.9.9.9 127.0.0.1 51234 25\r\n"
@@ -37,49 +36,6 @@ def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[st
     monkeypatch.setattr(settings, "SEG_MAIL_LOG", tmp_path / "mail_logs")
     written = tmp_path / "mail_logs"
     return lambda: [line[31:] for line in written.read_text().splitlines()[3:]] if written.exists() else []
-
-
-class Dialogue:
-    """A client that sends exactly the bytes it is told and reads whole replies."""
-
-    def __init__(self, connection: socket.socket, replies: BinaryIO) -> None:
-        self._connection = connection
-        self._replies = replies
-
-    def hear(self) -> str:
-        """The next reply, its lines parted by LF; "" at the end of the connection."""
-        lines: list[str] = []
-        while not lines or lines[-1][3:4] == "-":
-            line = self._replies.readline()
-            if not line:
-                break
-            lines.append(line.decode().rstrip("\r\n"))
-        return "\n".join(lines)
-
-    def send(self, data: bytes) -> None:
-        self._connection.sendall(data)
-
-    def say(self, data: bytes) -> str:
-        self.send(data)
-        return self.hear()
-
-    def submit(self, *, content: bytes = MESSAGE, recipients: tuple[str, ...] = ("bob@corp.example",)) -> str:
-        """Send a message; the answer to its end."""
-        self.say(b"EHLO client.example\r\n")
-        self.say(b"MAIL FROM:<alice@example.net>\r\n")
-        for recipient in recipients:
-            self.say(f"RCPT TO:<{recipient}>\r\n".encode())
-        assert self.say(b"DATA\r\n") == "354 go ahead"
-        return self.say(content)
-
-
-@contextmanager
-def dialled(port: int) -> Iterator[Dialogue]:
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
-        connection.makefile("rb") as replies,
-    ):
-        yield Dialogue(connection, replies)
 
 
 def test_the_client_that_a_proxy_names_is_the_client_everywhere(log: Callable[[], list[str]]) -> None:

@@ -125,6 +125,11 @@ FULL: dict[str, Any] = {
         "xclient": True,
         "health_checks": ["10.0.0.8-9"],
     },
+    "incoming_relay_settings": {"enabled": True},
+    "incoming_relays": [
+        {"name": "EDGE", "address": "192.0.2.20", "client_in": "received", "header": "", "hop": 2},
+        {"name": "FILTER", "address": "2001:db8::/32", "client_in": "header", "header": "X-Client-IP", "hop": 1},
+    ],
     "bounce_profile": {"max_retries": 3, "initial_retry": 10, "max_retry": 20, "max_queue_time": 600},
     "bounce_profiles": [
         {"name": "Patient", "max_retries": 1000, "initial_retry": 300, "max_retry": 7200, "max_queue_time": 604_800}
@@ -204,6 +209,19 @@ _members = st.fixed_dictionaries(
         ),
     }
 )
+_relays = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True).filter(lambda name: name != "ALL"),
+            "address": st.ip_addresses(v=4).map(str),
+            "client_in": st.just("received"),
+            "header": st.just(""),
+            "hop": st.integers(1, 50),
+        }
+    ),
+    max_size=3,
+    unique_by=(lambda item: str(item["name"]).casefold(), lambda item: str(item["address"])),
+).map(lambda items: sorted(items, key=lambda item: str(item["name"])))
 _policies = st.lists(
     st.fixed_dictionaries(
         {
@@ -352,6 +370,8 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "health_checks": st.sampled_from([[], ["10.0.0.8-9"]]),
             }
         ),
+        "incoming_relay_settings": st.fixed_dictionaries({"enabled": st.booleans()}),
+        "incoming_relays": _relays,
         "bounce_profile": st.fixed_dictionaries(_bounces),
         "bounce_profiles": _profiles,
         "dns": st.fixed_dictionaries(

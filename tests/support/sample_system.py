@@ -82,7 +82,22 @@ def documented() -> dict[str, Any]:
             {"name": name, "certificate": one.certificate, "private_key": one.key}
             for name, one in (("Mail 2026", made("mx.corp.example")), ("Renewed", made("mx.corp.example", days=20)))
         ],
-        "listener": {"certificate": "Mail 2026"},
+        "listener": {
+            "certificate": "Mail 2026",
+            "proxies": ["192.0.2.7", "2001:db8:10:5::/64"],
+            "xclient": True,
+            "health_checks": ["192.0.2.8-9"],
+        },
+        "incoming_relay_settings": {"enabled": True},
+        "incoming_relays": [
+            {"name": "EDGE", "address": "192.0.2.20", "hop": 2},
+            {
+                "name": "FILTER_OF_THE_OTHER_DATA_CENTRE",
+                "address": "2001:db8:10:6::/64",
+                "client_in": "header",
+                "header": "X-Client-IP",
+            },
+        ],
         "destination_control_settings": {"certificate": "Mail 2026"},
         "host_access": [
             {

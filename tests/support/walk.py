@@ -15,7 +15,7 @@ from seg_console.certificates.models import Certificate
 from seg_console.config import pending
 from seg_console.config.models import ConfigurationObject
 from seg_console.delivery.models import DestinationControl, NamedBounceProfile, SmtpRoute
-from seg_console.gateway.models import RecipientAccess, SenderGroup
+from seg_console.gateway.models import IncomingRelay, RecipientAccess, SenderGroup
 from seg_console.ui.navigation import TABS
 from tests.support import connection_tests, sample_system
 from tests.support.pages import policy_uid, signed_in
@@ -44,6 +44,8 @@ ARGUMENTS: dict[str, Callable[[User], list[Any]]] = {
     "help:page": lambda user: ["incoming-mail-policies"],
     "host-access:delete": lambda user: [_uid(SenderGroup, user)],
     "host-access:edit": lambda user: [_uid(SenderGroup, user)],
+    "incoming-relays:delete": lambda user: [_uid(IncomingRelay, user)],
+    "incoming-relays:edit": lambda user: [_uid(IncomingRelay, user)],
     "monitor:delivery-status-details": lambda user: ["partner.example"],
     "monitor:delivery-status-delete-held": lambda user: ["partner.example"],
     "monitor:delivery-status-retry": lambda user: ["partner.example"],

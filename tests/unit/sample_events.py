@@ -94,6 +94,32 @@ COPY_UNCONFIRMED = replace(
 )
 DELETED = events.Deleted(mid=MID, at=AT, rids=(0,), recipients=("bob@example.com",), connector=False)
 
+RELAYED = replace(
+    RECEIVED,
+    refused=(),
+    invalid=(),
+    relay="edge",
+    relay_header="Received",
+    client_ip="203.0.113.9",
+    client_access="ACCEPT",
+    client_group="PARTNERS",
+    client_matched=".partner.example",
+)
+ABORTED = events.Aborted(
+    mid=MID,
+    at=AT,
+    icid=ICID,
+    envelope_sender="alice@example.net",
+    recipients=("bob@example.com",),
+    refused=(),
+    reason="Rejected by Host Access Table",
+    relay="edge",
+    relay_header="X-Client-IP",
+    client_ip="203.0.113.66",
+    client_access="REJECT",
+    client_matched="ALL",
+)
+
 SAMPLES: list[tuple[events.Event, list[str]]] = [
     (
         events.ConnectionOpened(

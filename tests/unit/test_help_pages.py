@@ -26,6 +26,8 @@ from seg_console.delivery.forms.dns import DnsForm
 from seg_console.delivery.forms.routes import RouteForm, RouteHostForm
 from seg_console.gateway.forms import (
     FindSendersForm,
+    IncomingRelayForm,
+    IncomingRelaySettingsForm,
     ListenerForm,
     RecipientAccessForm,
     SenderGroupForm,
@@ -66,6 +68,8 @@ EXPLAINED: list[tuple[str, type[forms.Form]]] = [
     ("threat-defense-connector-settings", SettingsForm),
     ("smtp-routes", RouteForm),
     ("smtp-routes", RouteHostForm),
+    ("incoming-relays", IncomingRelayForm),
+    ("incoming-relays", IncomingRelaySettingsForm),
     ("smtp-routes", TextFileForm),
     ("bounce-profiles", BounceForm),
     ("dns", DnsForm),

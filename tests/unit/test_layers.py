@@ -41,6 +41,7 @@ PURE = frozenset(
         "seg_console.gateway.protocol",
         "seg_console.gateway.spool",
         "seg_console.gateway.proxy_header",
+        "seg_console.gateway.relays",
         "seg_console.gateway.xclient",
         "policies.matching",
         "policies.reach",

@@ -8,7 +8,18 @@ import pytest
 
 from seg_console.mail import events
 from seg_console.mail.maillog_text import lines, log_time
-from tests.unit.sample_events import AT, BOUNCED, COPY_DELIVERED, DELAYED, DELIVERED, RECEIVED, SAMPLES, with_changes
+from tests.unit.sample_events import (
+    ABORTED,
+    AT,
+    BOUNCED,
+    COPY_DELIVERED,
+    DELAYED,
+    DELIVERED,
+    RECEIVED,
+    RELAYED,
+    SAMPLES,
+    with_changes,
+)
 
 CENTRAL = timezone(timedelta(hours=-6))
 
@@ -44,6 +55,26 @@ def test_a_message_without_message_id_or_subject_has_no_such_line() -> None:
         "MID 14501404 ICID 5012 To: <nobody@example.com> Rejected by RAT",
         "ICID 5012 MID 14501404 Invalid recipient address: 'no address'",
         "MID 14501404 ready 4096 bytes from <alice@example.net>",
+    ]
+
+
+def test_a_message_through_a_relay_says_whose_it_is_behind_its_recipients() -> None:
+    assert lines(RELAYED, UTC)[2:6] == [
+        "MID 14501404 ICID 5012 RID 0 To: <bob@example.com>",
+        "MID 14501404 IncomingRelay(edge): Header Received found, IP 203.0.113.9 being used",
+        "MID 14501404 ACCEPT SG PARTNERS match .partner.example SBRS not enabled",
+        "MID 14501404 Message-ID '<O7afv777xxreILg2OQ@gostrt-sstp-0>'",
+    ]
+    assert lines(with_changes(RELAYED, client_ip=""), UTC)[3:5] == [
+        "MID 14501404 IncomingRelay(edge): Header Received not found, IP of the relay being used",
+        "MID 14501404 Message-ID '<O7afv777xxreILg2OQ@gostrt-sstp-0>'",
+    ]
+    assert lines(ABORTED, UTC)[2:] == [
+        "MID 14501404 ICID 5012 RID 0 To: <bob@example.com>",
+        "MID 14501404 IncomingRelay(edge): Header X-Client-IP found, IP 203.0.113.66 being used",
+        "MID 14501404 REJECT SG None match ALL SBRS not enabled",
+        "Message aborted MID 14501404 Rejected by Host Access Table",
+        "Message finished MID 14501404 done",
     ]
 
 

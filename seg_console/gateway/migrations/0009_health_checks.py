@@ -3,13 +3,13 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0006_proxies"),
+        ("gateway", "0008_xclient"),
     ]
 
     operations = [
         migrations.AddField(
             model_name="listenersettings",
-            name="xclient",
-            field=models.BooleanField(default=False, verbose_name="XCLIENT"),
+            name="health_checks",
+            field=models.JSONField(blank=True, default=list, verbose_name="Health checks"),
         ),
     ]
