@@ -20,7 +20,7 @@ from seg_console.gateway.protocol import Envelope
 from seg_console.mail import events, ids, rows
 from seg_console.mail.record import record
 from seg_console.mail.rows import MessageRow
-from seg_console.mail.values import Direction, MessageState
+from seg_console.mail.values import Direction, MessageState, RefusalKind
 
 Happening: TypeAlias = Arrival | Abandoned | events.Event
 
@@ -205,10 +205,14 @@ def _told(envelope: Envelope) -> _Told:
         "mid": envelope.mid,
         "envelope_sender": envelope.sender,
         "recipients": envelope.recipients,
-        "refused": envelope.refused,
-        "invalid": envelope.invalid,
-        "throttled": envelope.throttled,
+        "refused": _turned_away(envelope, RefusalKind.RECIPIENT),
+        "invalid": _turned_away(envelope, RefusalKind.INVALID_RECIPIENT),
+        "throttled": _turned_away(envelope, RefusalKind.THROTTLED),
     }
+
+
+def _turned_away(envelope: Envelope, kind: RefusalKind) -> tuple[str, ...]:
+    return tuple(each.address for each in envelope.refused if each.kind is kind)
 
 
 class _ToldOfRelay(TypedDict, total=False):

@@ -30,7 +30,16 @@ from seg_console.gateway.follower import Follower
 from seg_console.gateway.host_access import ALL, HourlyCount, Match
 from seg_console.gateway.place import Orders, Place
 from seg_console.gateway.planning import Rulebook
-from seg_console.gateway.protocol import AbortedMessage, AbortReason, Access, Limits, ReceivedMessage, Session, Terms
+from seg_console.gateway.protocol import (
+    AbortedMessage,
+    AbortReason,
+    Access,
+    Limits,
+    ReceivedMessage,
+    Refused,
+    Session,
+    Terms,
+)
 from seg_console.gateway.relays import Said, true_client
 from seg_console.gateway.reverse_dns import LOOKUP_S, ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import (
@@ -50,6 +59,7 @@ from seg_console.gateway.xclient import Claim
 from seg_console.mail import events
 from seg_console.mail.headers import LONGEST_LOOK, is_looping
 from seg_console.mail.ids import Pool
+from seg_console.mail.values import RefusalKind
 
 logger = logging.getLogger(__name__)
 
@@ -226,9 +236,11 @@ class Listener:
     def content_failed(self, connection: SmtpConnection, error: OSError) -> None:
         logger.error("not received", exc_info=error, extra={"action": "receive_failed", "icid": self._icid(connection)})
 
-    def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
-        self._release(connection)
-        self._tell(connection, events.InvalidSender(at=self._now(), icid=self._icid(connection), text=text))
+    def sender_refused(self, connection: SmtpConnection, refused: Refused, *, helo: str) -> None:
+        if refused.kind is RefusalKind.INVALID_SENDER:
+            self._release(connection)
+            icid = self._icid(connection)
+            self._tell(connection, events.InvalidSender(at=self._now(), icid=icid, text=refused.address))
 
     def tls_missing(self, connection: SmtpConnection) -> None:
         self._tell(connection, events.ConnectionTlsMissing(at=self._now(), icid=self._icid(connection)))
@@ -455,7 +467,7 @@ class Listener:
         """RFC 5321 6.3: a message that has passed too many servers is going round in a circle."""
         peer = self._peers[connection]
         at = self._now()
-        aborted = AbortedMessage(message.envelope, AbortReason.LOOP)
+        aborted = AbortedMessage(message.envelope, AbortReason.LOOP, message.helo, *LOOP_ANSWER)
         self._writer.submit(events.ConnectionRefused(at=at, icid=peer.icid, reason="Message loop"))
         self._writer.submit(Abandoned(peer, at, aborted))
         connection.answer(*LOOP_ANSWER)

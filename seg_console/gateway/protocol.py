@@ -21,6 +21,8 @@ from seg_console.gateway.content import END_OF_DATA, Content
 from seg_console.gateway.paths import Parsing, after_colon, read_path
 from seg_console.gateway.spool import KEPT, NewFile, Spool
 from seg_console.gateway.xclient import ATTRIBUTES, BadClaim, Claim, read_claim
+from seg_console.mail.addresses import LONGEST_ADDRESS
+from seg_console.mail.values import RefusalKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +88,30 @@ class CloseReason(StrEnum):
     SHUTDOWN = "shutting down"
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody who was turned away, and the reply: `text` as it was sent, lines parted by LF; `code` 0: not a word.
+    `address` is what the client gave, which may be no address and hold any character; "" for a host."""
+
+    kind: RefusalKind
+    address: str
+    code: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What MAIL and RCPT said.
 
     Addresses are ASCII as the client wrote them, without what `paths` takes away; "" is the null sender, and
-    `postmaster` may stand without a domain (RFC 5321 4.1.1.3). `refused` are recipients turned away, `invalid` the
-    text of those whose syntax was wrong, `throttled` those that were too many.
+    `postmaster` may stand without a domain (RFC 5321 4.1.1.3). `refused` are the recipients turned away; of those
+    beyond the limit only as many as may be kept.
     """
 
     mid: int
     sender: str
     recipients: tuple[str, ...]
-    refused: tuple[str, ...] = ()
-    invalid: tuple[str, ...] = ()
-    throttled: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +135,14 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class AbortedMessage:
-    """A message that was begun with MAIL and never became whole."""
+    """A message that was begun with MAIL and never became whole. `code` and `text` are the reply that said so, as in
+    Refused; 0 where the client itself gave up."""
 
     envelope: Envelope
     reason: AbortReason
+    helo: str = ""
+    code: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +186,11 @@ class ContentFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidSender:
-    """MAIL with a sender that is no address; there was no MID to go with it."""
+class SenderRefused:
+    """MAIL was turned away; there was no MID to go with it."""
 
-    text: str
+    refused: Refused
+    helo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +206,7 @@ class Close:
 
 
 Output = (
-    Reply | StartTls | ClientNamed | MessageReady | MessageAborted | ContentFailed | InvalidSender | TlsMissing | Close
+    Reply | StartTls | ClientNamed | MessageReady | MessageAborted | ContentFailed | SenderRefused | TlsMissing | Close
 )
 
 
@@ -210,15 +226,29 @@ def reply(code: int, text: str) -> bytes:
     ASCII, which an administrator's own wording may hold, never reach the wire."""
     if text.isascii() and text.isprintable():
         return f"{code} {text}\r\n".encode("ascii")
-    lines = [re.sub(r"[^ -~]", "?", line) for line in text.splitlines() if line.strip()] or [""]
+    lines = as_sent(text).split("\n")
     start = "".join(f"{code}-{line}\r\n" for line in lines[:-1])
     return f"{start}{code} {lines[-1]}\r\n".encode("ascii")
+
+
+def as_sent(text: str) -> str:
+    """The text of a reply as the client gets it, lines parted by LF."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "\n".join(re.sub(r"[^ -~]", "?", line) for line in text.splitlines() if line.strip())
 
 
 _PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 # What could close a comment or start one in the Received header that carries the name is left out.
 _HELO_NAME: Final = re.compile(r"""[^\s()<>"\\,;]{1,255}""")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def _named(text: str, parsing: Parsing) -> str:
+    """Whom a command names that is refused whatever it says, as far as that can be read; else what stands there, as
+    much of it as could be an address with its brackets."""
+    path = read_path(text, parsing)
+    return text.strip()[: LONGEST_ADDRESS + 2] if path is None else path.address
 
 
 def _parameters(text: str) -> dict[str, str | None] | None:
@@ -239,8 +269,13 @@ def _parameters(text: str) -> dict[str, str | None] | None:
 _WEB_VERBS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT"})
 
 _GO_AHEAD: Final = reply(354, "go ahead")
-_NO_SPACE: Final = reply(452, "4.3.1 Insufficient system storage, try again later")
+_NO_SPACE: Final = (452, "4.3.1 Insufficient system storage, try again later")
 _NO_CODE: Final = reply(451, "4.3.0 Cannot take mail now, try again later")
+# Refusals that are errors of the client's, each by itself; of others only a transaction that had nothing else is one.
+_ERRORS: Final = frozenset({RefusalKind.INVALID_RECIPIENT, RefusalKind.PARAMETER})
+_TURNED_AWAY: Final = frozenset({RefusalKind.RECIPIENT, RefusalKind.THROTTLED})
+# Recipients beyond the limit that a transaction remembers: a client may send them without end.
+_MOST_PUT_OFF: Final = 100
 
 
 @dataclass(slots=True)
@@ -250,9 +285,7 @@ class _Transaction:
     body_8bitmime: bool
     declared_size: int
     recipients: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)
-    throttled: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
     def envelope(self) -> Envelope:
         return Envelope(
@@ -260,8 +293,6 @@ class _Transaction:
             sender=self.sender,
             recipients=tuple(self.recipients),
             refused=tuple(self.refused),
-            invalid=tuple(self.invalid),
-            throttled=tuple(self.throttled),
         )
 
 
@@ -406,14 +437,14 @@ class Session:
 
     def timed_out(self) -> list[Output]:
         """The client was silent for too long."""
-        return self._end(CloseReason.TIMED_OUT, AbortReason.TIMED_OUT)
+        return self._end(CloseReason.TIMED_OUT)
 
     def shut_down(self) -> list[Output]:
         """Say goodbye as soon as no message is in hand: now, or after the answer to the one being received."""
         if self._phase in (Phase.DATA, Phase.ANSWER, Phase.CLIENT):
             self._closing = True
             return []
-        return self._end(CloseReason.SHUTDOWN, AbortReason.HUNG_UP)
+        return self._end(CloseReason.SHUTDOWN)
 
     def lost(self) -> list[Output]:
         """The connection is gone. A message that waits for its answer is not aborted: it has been handed over."""
@@ -516,8 +547,8 @@ class Session:
             self._refuse_content(AbortReason.NUL, 550, "5.6.0 Message contains NUL")
             return
         if content.failure:
-            self._abort(AbortReason.NO_SPACE)
-            self._replies.append(_NO_SPACE)
+            self._abort(AbortReason.NO_SPACE, *_NO_SPACE)
+            self._say(*_NO_SPACE)
             self._put(ContentFailed(content.failure))
             if self._closing:
                 self._hang_up(CloseReason.SHUTDOWN)
@@ -542,7 +573,7 @@ class Session:
         )
 
     def _refuse_content(self, reason: AbortReason, code: int, text: str) -> None:
-        self._abort(reason)
+        self._abort(reason, code, text)
         self._error(code, text)
         if self._closing:
             self._hang_up(CloseReason.SHUTDOWN)
@@ -577,27 +608,31 @@ class Session:
             self._hang_up(CloseReason.ERRORS)
 
     def _hang_up(self, reason: CloseReason) -> None:
-        self._abort(AbortReason.TIMED_OUT if reason is CloseReason.TIMED_OUT else AbortReason.HUNG_UP)
-        if reason is CloseReason.ERRORS:
-            self._say(421, "4.7.0 Too many errors, closing connection")
-        elif reason is CloseReason.MESSAGES:
-            self._say(421, "4.7.0 Too many messages in this connection, open another one")
-        elif reason is CloseReason.TIMED_OUT:
-            self._say(421, f"4.4.2 {self._hostname} Timeout, closing connection")
-        else:
-            self._say(421, f"4.3.2 {self._hostname} Service shutting down, closing connection")
+        text = self._last_words(reason)
+        self._abort(AbortReason.TIMED_OUT if reason is CloseReason.TIMED_OUT else AbortReason.HUNG_UP, 421, text)
+        self._say(421, text)
         self._phase = Phase.CLOSED
         self._put(Close(reason))
 
-    def _abort(self, reason: AbortReason) -> None:
-        """Forget the transaction, if there is one, and say so."""
+    def _last_words(self, reason: CloseReason) -> str:
+        if reason is CloseReason.ERRORS:
+            return "4.7.0 Too many errors, closing connection"
+        if reason is CloseReason.MESSAGES:
+            return "4.7.0 Too many messages in this connection, open another one"
+        if reason is CloseReason.TIMED_OUT:
+            return f"4.4.2 {self._hostname} Timeout, closing connection"
+        return f"4.3.2 {self._hostname} Service shutting down, closing connection"
+
+    def _abort(self, reason: AbortReason, code: int = 0, text: str = "") -> None:
+        """Forget the transaction, if there is one, and say so; the reply that goes with it, if any, is the caller's."""
         transaction, self._transaction = self._transaction, None
         if transaction is None:
             return
-        if (transaction.refused or transaction.throttled) and not transaction.recipients:
+        if not transaction.recipients and any(each.kind in _TURNED_AWAY for each in transaction.refused):
             # Single refusals are no error of the client's: a list with some stale recipients is ordinary mail.
             self._errors += 1
-        self._put(MessageAborted(AbortedMessage(transaction.envelope(), reason)))
+        envelope = transaction.envelope()
+        self._put(MessageAborted(AbortedMessage(envelope, reason, self._helo or "", code, as_sent(text))))
 
     # -- commands (RFC 5321 4.1.1)
 
@@ -621,13 +656,14 @@ class Session:
             command(self, argument.strip(" \t"))
 
     def _refuse_non_ascii(self, verb: str, argument: str) -> None:
-        text = argument.partition(":")[2].strip()
+        address, reason = argument.partition(":")[2].strip(), "5.6.7 Only ASCII addresses are supported"
+        transaction = self._transaction
         if verb == "MAIL":
-            self._put(InvalidSender(text))
-        elif verb == "RCPT" and self._transaction is not None and self._has_room(self._transaction):
-            self._transaction.invalid.append(text)
-        if verb in ("MAIL", "RCPT"):
-            self._error(553, "5.6.7 Only ASCII addresses are supported")
+            self._refuse_sender(RefusalKind.INVALID_SENDER, address, 553, reason)
+        elif verb == "RCPT" and transaction is not None and self._has_room(transaction):
+            self._refuse_recipient(transaction, RefusalKind.INVALID_RECIPIENT, address, 553, reason)
+        elif verb == "RCPT":
+            self._error(553, reason)
         else:
             self._error(501, "5.5.2 Only ASCII is allowed")
 
@@ -670,10 +706,10 @@ class Session:
             self._error(503, "5.5.1 Sender was already given")
             return
         if self._tls_required and not self._tls:
-            self._refuse_clear_text()
+            self._refuse_clear_text(argument)
             return
         if self._limits.max_messages is not None and self._accepted >= self._limits.max_messages:
-            self._hang_up(CloseReason.MESSAGES)
+            self._refuse_message_too_many(argument)
             return
         text = after_colon(argument, "FROM", self._parsing)
         if text is None:
@@ -681,36 +717,48 @@ class Session:
             return
         path = read_path(text, self._parsing)
         if path is None or not path.is_whole:
-            self._put(InvalidSender(text.strip()))
-            self._error(501, "5.1.7 Bad sender address syntax")
+            reason = "5.1.7 Bad sender address syntax"
+            self._refuse_sender(RefusalKind.INVALID_SENDER, text.strip(), 501, reason)
             return
         parameters = _parameters(path.parameters)
         if parameters is None:
-            self._error(501, "5.5.4 Malformed parameter")
+            self._refuse_sender(RefusalKind.PARAMETER, path.address, 501, "5.5.4 Malformed parameter")
             return
         self._begin(path.address, parameters)
 
-    def _refuse_clear_text(self) -> None:
+    def _refuse_clear_text(self, argument: str) -> None:
         if not self._told_tls_missing:
             self._told_tls_missing = True
             self._put(TlsMissing())
-        self._error(530, "5.7.0 Must issue a STARTTLS command first")
+        sender = _named(argument.partition(":")[2], self._parsing)
+        self._refuse_sender(RefusalKind.TLS_MISSING, sender, 530, "5.7.0 Must issue a STARTTLS command first")
+
+    def _refuse_message_too_many(self, argument: str) -> None:
+        sender, text = _named(argument.partition(":")[2], self._parsing), self._last_words(CloseReason.MESSAGES)
+        self._put(SenderRefused(Refused(RefusalKind.MESSAGE_LIMIT, sender, 421, as_sent(text)), self._helo or ""))
+        self._hang_up(CloseReason.MESSAGES)
+
+    def _refuse_sender(self, kind: RefusalKind, sender: str, code: int, text: str) -> None:
+        self._put(SenderRefused(Refused(kind, sender, code, as_sent(text)), self._helo or ""))
+        self._error(code, text)
 
     def _begin(self, sender: str, parameters: dict[str, str | None]) -> None:
         body = parameters.pop("BODY", "7BIT") or ""
         size = parameters.pop("SIZE", "0") or ""
         if parameters:
             is_utf8 = "SMTPUTF8" in parameters
-            self._error(555, "5.6.7 SMTPUTF8 is not supported" if is_utf8 else "5.5.4 Parameter not supported")
+            text = "5.6.7 SMTPUTF8 is not supported" if is_utf8 else "5.5.4 Parameter not supported"
+            self._refuse_sender(RefusalKind.PARAMETER, sender, 555, text)
             return
         if body.upper() not in ("7BIT", "8BITMIME"):
-            self._error(501, "5.5.4 BODY must be 7BIT or 8BITMIME")
+            self._refuse_sender(RefusalKind.PARAMETER, sender, 501, "5.5.4 BODY must be 7BIT or 8BITMIME")
             return
         if not size.isdecimal() or len(size) > 20:
-            self._error(501, "5.5.4 SIZE must be a number of at most 20 digits")
+            text = "5.5.4 SIZE must be a number of at most 20 digits"
+            self._refuse_sender(RefusalKind.PARAMETER, sender, 501, text)
             return
         if int(size) > self._limits.max_message_size:
-            self._error(552, "5.3.4 Message size exceeds limit")
+            self._refuse_sender(RefusalKind.OVERSIZE, sender, 552, "5.3.4 Message size exceeds limit")
             return
         mid = self._next_mid()
         if mid is None:
@@ -722,8 +770,17 @@ class Session:
     def _has_room(self, transaction: _Transaction) -> bool:
         """Whether one more recipient of any sort may be noted."""
         limit = self._limits.max_recipients
-        turned_away = len(transaction.refused) + len(transaction.invalid) + len(transaction.throttled)
-        return len(transaction.recipients) < limit and turned_away < limit
+        return len(transaction.recipients) < limit and len(transaction.refused) < limit
+
+    def _refuse_recipient(
+        self, transaction: _Transaction, kind: RefusalKind, recipient: str, code: int, text: str
+    ) -> None:
+        if len(transaction.refused) < self._limits.max_recipients + _MOST_PUT_OFF:
+            transaction.refused.append(Refused(kind, recipient, code, as_sent(text)))
+        if kind in _ERRORS:
+            self._error(code, text)
+        else:
+            self._say(code, text)
 
     def _rcpt_command(self, argument: str) -> None:
         transaction = self._transaction
@@ -736,15 +793,17 @@ class Session:
             return
         if not self._has_room(transaction):
             # No error of the client's: it sends the others in another transaction (RFC 5321 4.5.3.1.10).
-            self._say(452, "4.5.3 Too many recipients")
+            named = _named(text, self._parsing)
+            self._refuse_recipient(transaction, RefusalKind.TOO_MANY, named, 452, "4.5.3 Too many recipients")
             return
         path = read_path(text, self._parsing)
         if path is None or not path.address or not (path.is_whole or path.is_postmaster):
-            transaction.invalid.append(text.strip())
-            self._error(501, "5.1.3 Bad recipient address syntax")
+            reason = "5.1.3 Bad recipient address syntax"
+            self._refuse_recipient(transaction, RefusalKind.INVALID_RECIPIENT, text.strip(), 501, reason)
             return
         if path.parameters:
-            self._error(555, "5.5.4 Parameter not supported")
+            reason = "5.5.4 Parameter not supported"
+            self._refuse_recipient(transaction, RefusalKind.PARAMETER, path.address, 555, reason)
             return
         self._admit(transaction, path.address)
 
@@ -755,9 +814,9 @@ class Session:
             code = access.code if 200 <= access.code < 300 else 250
             self._say(code, access.text or f"2.1.5 recipient <{recipient}> ok")
             return
-        (transaction.throttled if access.throttled else transaction.refused).append(recipient)
+        kind = RefusalKind.THROTTLED if access.throttled else RefusalKind.RECIPIENT
         code = access.code if 400 <= access.code < 600 else 550
-        self._say(code, access.text or "#5.1.0 Address rejected.")
+        self._refuse_recipient(transaction, kind, recipient, code, access.text or "#5.1.0 Address rejected.")
 
     def _data_command(self, argument: str) -> None:
         if argument:
@@ -769,7 +828,7 @@ class Session:
         elif not self._has_room_for_content():
             # The transaction stays: the client may say DATA again, or end it.
             self._junk += 1
-            self._replies.append(_NO_SPACE)
+            self._say(*_NO_SPACE)
         else:
             self._phase = Phase.DATA
             self._replies.append(_GO_AHEAD)
@@ -839,11 +898,10 @@ class Session:
         self._phase = Phase.CLIENT
         self._put(ClientNamed(claim))
 
-    def _end(self, reason: CloseReason, abort_reason: AbortReason) -> list[Output]:
+    def _end(self, reason: CloseReason) -> list[Output]:
         """End the conversation from outside. A message that waits for its answer, or a handshake, is let be."""
         if self._phase not in (Phase.COMMAND, Phase.DATA):
             return []
-        self._abort(abort_reason)
         self._hang_up(reason)
         self._forget_input()
         return self._take_outputs()

@@ -25,13 +25,14 @@ from seg_console.gateway.protocol import (
     Close,
     CloseReason,
     ContentFailed,
-    InvalidSender,
     MessageAborted,
     MessageReady,
     Output,
     Phase,
     ReceivedMessage,
+    Refused,
     Reply,
+    SenderRefused,
     Session,
     StartTls,
     Terms,
@@ -49,6 +50,7 @@ MOST_MEMORY: Final = 256 * 1024 * 1024
 """Octets that the messages in hand of all connections to one process may take, unless it is told otherwise."""
 BACKLOG: Final = 1024  # connections the kernel may hold for us
 DROP_S: Final = 5.0  # dropping takes a turn of the event loop; what has not ended then never does
+TOO_MANY_CONNECTIONS: Final = "4.7.0 Too many connections, try again later"  # said with 421
 _WRITE_HIGH: Final = 65_536  # octets of replies not yet read by the client before we stop listening to it
 
 
@@ -150,8 +152,8 @@ class ConnectionHandler(Protocol):
     def content_failed(self, connection: SmtpConnection, error: OSError) -> None:
         """A message could not be kept while it came; `aborted` was told of it."""
 
-    def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
-        """`text` is what the client sent instead of an address; it may hold any character."""
+    def sender_refused(self, connection: SmtpConnection, refused: Refused, *, helo: str) -> None:
+        """MAIL was turned away. What the client gave instead of an address may hold any character."""
 
     def tls_missing(self, connection: SmtpConnection) -> None:
         """A message was begun in clear where the session demands TLS."""
@@ -327,7 +329,7 @@ class SmtpConnection(asyncio.Protocol):
         if self._server.admit(self, handler.limits()):
             handler.opened(self)
             return
-        self._write(reply(421, "4.7.0 Too many connections, try again later"))
+        self._write(reply(421, TOO_MANY_CONNECTIONS))
         self._close(Ending.REFUSED)
         handler.over_limit(self)
 
@@ -425,8 +427,8 @@ class SmtpConnection(asyncio.Protocol):
                 handler.aborted(self, message)
             case ContentFailed(error):
                 handler.content_failed(self, error)
-            case InvalidSender(text):
-                handler.invalid_sender(self, text)
+            case SenderRefused(refused, helo):
+                handler.sender_refused(self, refused, helo=helo)
             case TlsMissing():
                 handler.tls_missing(self)
             case StartTls():

@@ -37,3 +37,23 @@ class RecipientState(StrEnum):
     DELIVERED = "delivered"
     BOUNCED = "bounced"
     DELETED = "deleted"
+
+
+class RefusalKind(StrEnum):
+    """Who or what the listener turned away, and why."""
+
+    HOST_REJECTED = "host_rejected"  # by the Host Access Table, with a reply
+    HOST_REFUSED = "host_refused"  # by the Host Access Table, without a word
+    CONNECTION_LIMIT = "connection_limit"  # one connection too many
+    MESSAGE_LIMIT = "message_limit"  # one message too many in a connection
+    INVALID_SENDER = "invalid_sender"  # what MAIL gave is no address
+    TLS_MISSING = "tls_missing"  # MAIL in clear text where TLS is demanded
+    PARAMETER = "parameter"  # MAIL or RCPT asked for what is not offered
+    RECIPIENT = "recipient"  # by the Recipient Access Table, or a form of relaying
+    INVALID_RECIPIENT = "invalid_recipient"  # what RCPT gave is no address
+    THROTTLED = "throttled"  # one recipient too many in an hour
+    TOO_MANY = "too_many"  # one recipient too many in a message
+    OVERSIZE = "oversize"  # announced at MAIL or found after the content
+    LOOP = "loop"  # the message passed too many servers
+    CONTENT = "content"  # the message had what the listener's settings refuse
+    ABORTED = "aborted"  # begun and never finished

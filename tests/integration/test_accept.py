@@ -20,11 +20,12 @@ from seg_console.delivery.queue import Demand
 from seg_console.gateway.accept import store
 from seg_console.gateway.arrival import Abandoned, Arrival, Peer
 from seg_console.gateway.planning import Rulebook
-from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage
+from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage, Refused
 from seg_console.gateway.spool import Spool
 from seg_console.mail import tracking
 from seg_console.mail.models import Body, Message, Recipient, TrackingEvent
 from seg_console.mail.tracking import Match, TrackingQuery
+from seg_console.mail.values import RefusalKind
 from tests.support import running_configuration as configuration
 from tests.support.running_configuration import INTAKE, SECOND_INTAKE
 
@@ -257,7 +258,7 @@ def test_an_abandoned_transaction_is_a_message_that_was_aborted() -> None:
         mid=101,
         sender="alice@example.net",
         recipients=("bob@corp.example",),
-        refused=("x@elsewhere.example",),
+        refused=(Refused(RefusalKind.RECIPIENT, "x@elsewhere.example", 550, "#5.1.0 Address rejected."),),
     )
     aborted = AbortedMessage(envelope, AbortReason.SENDER)
     take(Abandoned(PEER, NOW, aborted))

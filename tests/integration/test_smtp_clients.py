@@ -101,7 +101,9 @@ def test_swaks_is_refused_a_foreign_recipient() -> None:
     assert done.returncode == 24, done.stdout  # no recipient was accepted
     assert b"550 #5.1.0 Address rejected." in done.stdout
     assert handler.messages == []
-    assert [message.envelope.refused for message in handler.aborted_messages] == [("x@elsewhere.example",)]
+    assert [[each.address for each in message.envelope.refused] for message in handler.aborted_messages] == [
+        ["x@elsewhere.example"]
+    ]
 
 
 # -- msmtp

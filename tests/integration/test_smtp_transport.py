@@ -19,9 +19,10 @@ import pytest
 import uvloop
 
 from seg_console.gateway import transport
-from seg_console.gateway.protocol import AbortReason, Access, Limits, ReceivedMessage, Session
+from seg_console.gateway.protocol import AbortReason, Access, Limits, ReceivedMessage, Refused, Session
 from seg_console.gateway.proxy_header import SIGNATURE
 from seg_console.gateway.transport import ConnectionLimits, Ending, Entry, SmtpConnection, Timeouts, bound
+from seg_console.mail.values import RefusalKind
 from tests.support.smtp_dialogue import OPENING, new_session
 from tests.support.smtp_listener import (
     PATIENCE_S,
@@ -169,7 +170,8 @@ async def test_an_invalid_sender_is_told_to_the_handler() -> None:
     async with listening(handler) as server, greeted(server.port) as client:
         await client.say(b"HELO client.example\r\n")
         assert (await client.say(b"MAIL FROM:<nobody>\r\n")).startswith("501 5.1.7")
-    assert handler.invalid_senders == ["<nobody>"]
+    text = "5.1.7 Bad sender address syntax"
+    assert handler.senders_refused == [Refused(RefusalKind.INVALID_SENDER, "<nobody>", 501, text)]
 
 
 # -- connections that end badly

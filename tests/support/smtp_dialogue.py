@@ -14,19 +14,21 @@ from seg_console.gateway.protocol import (
     ClientNamed,
     Close,
     ContentFailed,
-    InvalidSender,
     Limits,
     MessageAborted,
     MessageReady,
     Output,
     ReceivedMessage,
+    Refused,
     Reply,
+    SenderRefused,
     Session,
     StartTls,
     TlsMissing,
 )
 from seg_console.gateway.spool import NewFile
 from seg_console.gateway.xclient import Claim
+from seg_console.mail.values import RefusalKind
 
 OPENING = b"EHLO client.example\r\nMAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\n"
 
@@ -75,7 +77,7 @@ class Heard:
     messages: list[ReceivedMessage] = field(default_factory=list)
     aborted: list[AbortedMessage] = field(default_factory=list)
     content_errors: list[OSError] = field(default_factory=list)
-    invalid_senders: list[str] = field(default_factory=list)
+    senders_refused: list[Refused] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     tls_requests: int = 0
     tls_missed: int = 0
@@ -85,6 +87,11 @@ class Heard:
     def codes(self) -> list[int]:
         """The code of every reply, one for a multi-line reply."""
         return [int(line[:3]) for line in self.replies.splitlines() if line[3:4] != b"-"]
+
+    @property
+    def invalid_senders(self) -> list[str]:
+        """What MAIL gave that is no address."""
+        return [each.address for each in self.senders_refused if each.kind is RefusalKind.INVALID_SENDER]
 
     def take(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
@@ -98,8 +105,8 @@ class Heard:
                     self.messages.append(message)
                 case MessageAborted(message):
                     self.aborted.append(message)
-                case InvalidSender(text):
-                    self.invalid_senders.append(text)
+                case SenderRefused(refused):
+                    self.senders_refused.append(refused)
                 case ClientNamed(claim):
                     self.claims.append(claim)
                 case StartTls():

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from seg_console.gateway.protocol import AbortedMessage, Limits, ReceivedMessage, Session
+from seg_console.gateway.protocol import AbortedMessage, Limits, ReceivedMessage, Refused, Session
 from seg_console.gateway.transport import (
     ConnectionLimits,
     Ending,
@@ -59,7 +59,7 @@ class RecordingHandler:
         self.waiting: list[tuple[SmtpConnection, ReceivedMessage]] = []
         self.aborted_messages: list[AbortedMessage] = []
         self.content_errors: list[OSError] = []
-        self.invalid_senders: list[str] = []
+        self.senders_refused: list[Refused] = []
         self.tls_missed = 0
         self.secured: list[tuple[str, str]] = []
         self.tls_errors: list[Exception] = []
@@ -121,8 +121,8 @@ class RecordingHandler:
     def content_failed(self, connection: SmtpConnection, error: OSError) -> None:
         self.content_errors.append(error)
 
-    def invalid_sender(self, connection: SmtpConnection, text: str) -> None:
-        self.invalid_senders.append(text)
+    def sender_refused(self, connection: SmtpConnection, refused: Refused, *, helo: str) -> None:
+        self.senders_refused.append(refused)
 
     def tls_missing(self, connection: SmtpConnection) -> None:
         self.tls_missed += 1

@@ -17,12 +17,14 @@ from seg_console.gateway.protocol import (
     MessageAborted,
     MessageReady,
     Phase,
+    Refused,
     Reply,
     Session,
     StartTls,
     reply,
 )
 from seg_console.gateway.running import RecipientAccessTable
+from seg_console.mail.values import RefusalKind
 from tests.support.smtp_dialogue import OPENING, Heard, new_session, talk
 
 EHLO_LINES = [
@@ -320,7 +322,8 @@ def test_a_malformed_address_is_refused_on_both_sides(path: str, loose: bool) ->
     session.receive(b"MAIL FROM:<alice@example.net>\r\n")
     heard = talk(session, b"RCPT TO:%s\r\nRSET\r\n" % path.encode())
     assert heard.replies.startswith(b"501 5.1.3 Bad recipient address syntax\r\n")
-    assert heard.aborted[0].envelope.invalid == (path,)
+    text = "5.1.3 Bad recipient address syntax"
+    assert heard.aborted[0].envelope.refused == (Refused(RefusalKind.INVALID_RECIPIENT, path, 501, text),)
 
 
 def test_the_null_recipient_is_refused() -> None:
@@ -335,8 +338,10 @@ def test_a_message_carries_its_envelope() -> None:
     [message] = talk(session, b"DATA\r\nSubject: \xfc\r\n\r\nx\r\n.\r\n").messages
     assert (message.envelope.mid, message.envelope.sender) == (101, "alice@example.net")
     assert message.envelope.recipients == ("bob@corp.example", "carol@corp.example")
-    assert message.envelope.refused == ("x@elsewhere.example",)
-    assert message.envelope.invalid == ("<nobody>",)
+    assert message.envelope.refused == (
+        Refused(RefusalKind.RECIPIENT, "x@elsewhere.example", 550, "#5.1.0 Address rejected."),
+        Refused(RefusalKind.INVALID_RECIPIENT, "<nobody>", 501, "5.1.3 Bad recipient address syntax"),
+    )
     assert message.content == b"Subject: \xfc\r\n\r\nx\r\n"
     assert (message.helo, message.esmtp, message.tls) == ("client.example", True, False)
     assert (message.body_8bitmime, message.declared_size) == (True, 99)
@@ -431,8 +436,9 @@ def test_a_message_begun_and_given_up_is_reported(command: bytes) -> None:
     talk(session, OPENING.removesuffix(b"DATA\r\n") + b"RCPT TO:<x@elsewhere.example>\r\n")
     [aborted] = talk(session, command + b"\r\n").aborted
     assert (aborted.envelope.mid, aborted.envelope.sender) == (101, "alice@example.net")
-    assert (aborted.envelope.recipients, aborted.envelope.refused) == (("bob@corp.example",), ("x@elsewhere.example",))
-    assert aborted.reason is AbortReason.SENDER
+    assert aborted.envelope.recipients == ("bob@corp.example",)
+    assert [each.address for each in aborted.envelope.refused] == ["x@elsewhere.example"]
+    assert (aborted.reason, aborted.code, aborted.text) == (AbortReason.SENDER, 0, "")
 
 
 def test_commands_without_a_message_report_nothing() -> None:
@@ -521,13 +527,17 @@ def test_recipients_beyond_the_limit_are_put_off_and_the_others_kept() -> None:
     assert heard.replies.endswith(b"452 4.5.3 Too many recipients\r\n")
     [message] = talk(session, b"DATA\r\n.\r\n").messages
     assert message.envelope.recipients == ("bob@corp.example", "c@corp.example")
-    assert message.envelope.refused == ()
+    assert message.envelope.refused == (
+        Refused(RefusalKind.TOO_MANY, "d@corp.example", 452, "4.5.3 Too many recipients"),
+    )
 
 
 def test_refused_recipients_are_not_stored_without_end() -> None:
     session = new_session(limits=Limits(max_recipients=3))
     heard = talk(session, b"EHLO c.example\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<x@elsewhere.example>\r\n" * 5)
     assert heard.codes == [250, 250, 550, 550, 550, 452, 452]
+    [aborted] = talk(session, b"RSET\r\n").aborted
+    assert [each.code for each in aborted.envelope.refused] == [550, 550, 550, 452, 452]
 
 
 def test_many_refused_recipients_do_not_end_a_transaction_that_has_good_ones() -> None:
