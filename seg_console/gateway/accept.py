@@ -18,6 +18,7 @@ from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, clien
 from seg_console.gateway.planning import Plan, Rulebook, plan_all
 from seg_console.gateway.protocol import Envelope
 from seg_console.mail import events, ids, rows
+from seg_console.mail.lines import printable
 from seg_console.mail.record import record
 from seg_console.mail.rows import MessageRow
 from seg_console.mail.values import Direction, MessageState, RefusalKind
@@ -206,7 +207,8 @@ def _told(envelope: Envelope) -> _Told:
         "envelope_sender": envelope.sender,
         "recipients": envelope.recipients,
         "refused": _turned_away(envelope, RefusalKind.RECIPIENT),
-        "invalid": _turned_away(envelope, RefusalKind.INVALID_RECIPIENT),
+        # What stood there may hold NUL, which PostgreSQL stores nowhere.
+        "invalid": tuple(map(printable, _turned_away(envelope, RefusalKind.INVALID_RECIPIENT))),
         "throttled": _turned_away(envelope, RefusalKind.THROTTLED),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,13 @@ def test_an_abandoned_transaction_is_a_message_that_was_aborted() -> None:
     message = Message.objects.get()
     assert (message.state, message.body_id, message.finished_at) == ("aborted", None, NOW)
     assert not Delivery.objects.exists()
+
+
+def test_a_recipient_that_holds_nul_keeps_no_message_out() -> None:
+    no_address = Refused(RefusalKind.INVALID_RECIPIENT, "<a\x00\xe9@corp.example>", 553, "5.6.7 Only ASCII")
+    envelope = Envelope(mid=101, sender="", recipients=("bob@corp.example",), refused=(no_address,))
+    take(replace(arrival(101), message=replace(arrival(101).message, envelope=envelope)))
+    assert TrackingEvent.objects.get(kind="received").data["invalid"] == ["<a\\x00\xe9@corp.example>"]
 
 
 def test_a_failure_in_a_batch_leaves_nothing_of_it() -> None:
