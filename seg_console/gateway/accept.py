@@ -14,24 +14,29 @@ from typing import TypeAlias, TypedDict
 from django.db import transaction
 
 from seg_console.delivery.enqueue import enqueue
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, client_of
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, TurnedAway, client_of
 from seg_console.gateway.planning import Plan, Rulebook, plan_all
 from seg_console.gateway.protocol import Envelope
+from seg_console.gateway.refusals import refusals
 from seg_console.mail import events, ids, rows
 from seg_console.mail.lines import printable
 from seg_console.mail.record import record
+from seg_console.mail.refusals import FloodBound
 from seg_console.mail.rows import MessageRow
 from seg_console.mail.values import Direction, MessageState, RefusalKind
 
-Happening: TypeAlias = Arrival | Abandoned | events.Event
+Happening: TypeAlias = Arrival | Abandoned | TurnedAway | events.Event
 
 
-def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) -> None:
+def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime, bound: FloodBound | None = None) -> None:
     """Store what the listener saw, in its order, in one transaction; all of it or nothing.
 
-    Arrivals and abandoned transactions get their rows; everything is recorded. Raises DatabaseError, and then nothing
-    of the batch exists. When it returns, every arrival in the batch may be answered with 250.
+    Arrivals and abandoned transactions get their rows, and so does everybody who was turned away, within `bound` (None:
+    as if nobody had been before); everything is recorded. Raises DatabaseError, and then nothing of the batch exists.
+    When it returns, every arrival in the batch may be answered with 250.
     """
+    bound = bound or FloodBound()
+    divided = bound.divide(refusals(happenings), now=now)
     with transaction.atomic():
         plans = plan_all(
             [each for each in happenings if isinstance(each, Arrival)],
@@ -39,8 +44,10 @@ def store(happenings: Sequence[Happening], rules: Rulebook, *, now: datetime) ->
             new_mids=lambda needed: ids.take("MID", needed),
         )
         _insert(plans, [each for each in happenings if isinstance(each, Abandoned)])
+        rows.insert_refusals(divided.rows, divided.overflow)
         record(_events(happenings, {plan.mid: plan for plan in plans}))
         enqueue([spec for plan in plans for piece in plan.pieces for spec in piece.deliveries], now=now)
+    bound.count(divided)
 
 
 def _insert(plans: Sequence[Plan], abandoned: Sequence[Abandoned]) -> None:
@@ -129,6 +136,8 @@ def _events(happenings: Sequence[Happening], plans: dict[int, Plan]) -> list[eve
                 happened.extend(_arrival_events(plans[each.message.envelope.mid]))
             case Abandoned():
                 happened.append(_abandoned_event(each))
+            case TurnedAway():
+                pass  # the listener tells of it by an event of its own, where the mail log has a line for it
             case _:
                 happened.append(each)
     return happened

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from email.utils import format_datetime
 
-from seg_console.gateway.protocol import AbortedMessage, ReceivedMessage
+from seg_console.gateway.protocol import AbortedMessage, ReceivedMessage, Refused
 from seg_console.mail.addresses import address_key
 from seg_console.mail.headers import without_fields
 
@@ -111,3 +111,13 @@ class Abandoned:
     at: datetime
     message: AbortedMessage
     relayed: Relayed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A host, or a sender at MAIL: there was no message. `helo` "" where the client had not said it."""
+
+    peer: Peer
+    at: datetime
+    refused: Refused
+    helo: str = ""

@@ -23,7 +23,7 @@ from django.db import connection as database
 from seg_console.config import running
 from seg_console.config.running import Running
 from seg_console.gateway.accept import Happening, store
-from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, with_recipients
+from seg_console.gateway.arrival import Abandoned, Arrival, Peer, Relayed, TurnedAway, with_recipients
 from seg_console.gateway.document import Listener as ListenerSettings
 from seg_console.gateway.document import SenderGroup
 from seg_console.gateway.follower import Follower
@@ -39,9 +39,10 @@ from seg_console.gateway.protocol import (
     Refused,
     Session,
     Terms,
+    as_sent,
 )
 from seg_console.gateway.relays import Said, true_client
-from seg_console.gateway.reverse_dns import LOOKUP_S, ClientName, ReverseDns, system_resolver
+from seg_console.gateway.reverse_dns import LOOKUP_S, NO_NAME, ClientName, ReverseDns, system_resolver
 from seg_console.gateway.running import (
     address_parsing,
     health_checks,
@@ -53,12 +54,21 @@ from seg_console.gateway.running import (
     recipient_access,
 )
 from seg_console.gateway.running import listener as listener_settings
-from seg_console.gateway.transport import MOST_MEMORY, ConnectionLimits, Ending, Entry, SmtpConnection, SmtpServer
+from seg_console.gateway.transport import (
+    MOST_MEMORY,
+    TOO_MANY_CONNECTIONS,
+    ConnectionLimits,
+    Ending,
+    Entry,
+    SmtpConnection,
+    SmtpServer,
+)
 from seg_console.gateway.writer import Writer
 from seg_console.gateway.xclient import Claim
 from seg_console.mail import events
 from seg_console.mail.headers import LONGEST_LOOK, is_looping
 from seg_console.mail.ids import Pool
+from seg_console.mail.refusals import FloodBound
 from seg_console.mail.values import RefusalKind
 
 logger = logging.getLogger(__name__)
@@ -125,9 +135,10 @@ class Listener:
         self._mids = Pool("MID", block=ID_BLOCK)
         self._icids = Pool("ICID", block=ID_BLOCK)
         self._recipients = HourlyCount()
+        self._refusals = FloodBound()
         self._peers: WeakKeyDictionary[SmtpConnection, Peer] = WeakKeyDictionary()
         # What is told of a health check's connection only if mail comes over it.
-        self._held_back: WeakKeyDictionary[SmtpConnection, list[events.Event]] = WeakKeyDictionary()
+        self._held_back: WeakKeyDictionary[SmtpConnection, list[events.Event | TurnedAway]] = WeakKeyDictionary()
         self.health_checks = 0
         self._look_ups: set[asyncio.Task[None]] = set()
         self._known: Running | None = None
@@ -169,7 +180,7 @@ class Listener:
 
     def _store(self, happenings: Sequence[Happening]) -> None:
         rules = Rulebook.of(running.current(), hostname=self._identity.hostname, zone=self._identity.zone)
-        store(happenings, rules, now=self._now())
+        store(happenings, rules, now=self._now(), bound=self._refusals)
 
     # -- ConnectionHandler, in the event loop's thread
 
@@ -182,8 +193,9 @@ class Listener:
         # Whoever looks whether the listener lives may do so without the proxy between.
         return Entry.DIRECT if ip in configuration.value(health_checks) else Entry.REFUSED
 
-    def not_proxied(self, connection: SmtpConnection) -> None:
-        self._tell_refused(connection, f"No PROXY header from {connection.peer_ip}")
+    def not_proxied(self, connection: SmtpConnection, *, code: int = 0, text: str = "") -> None:
+        reason = f"No PROXY header from {connection.peer_ip}"
+        self._tell_refused(connection, RefusalKind.NOT_PROXIED, reason, code=code, text=text)
 
     def limits(self) -> ConnectionLimits:
         settings = self._settings()
@@ -197,7 +209,8 @@ class Listener:
         self._later(connection, self._look_up_and_begin(connection))
 
     def over_limit(self, connection: SmtpConnection) -> None:
-        self._tell_refused(connection, "Connection limit exceeded")
+        text = TOO_MANY_CONNECTIONS
+        self._tell_refused(connection, RefusalKind.CONNECTION_LIMIT, "Connection limit exceeded", code=421, text=text)
 
     def client_named(self, connection: SmtpConnection, claim: Claim) -> None:
         peer = self._peers[connection]
@@ -237,10 +250,12 @@ class Listener:
         logger.error("not received", exc_info=error, extra={"action": "receive_failed", "icid": self._icid(connection)})
 
     def sender_refused(self, connection: SmtpConnection, refused: Refused, *, helo: str) -> None:
+        # A probe that begins a message is more than that, though it be refused.
+        self._release(connection)
+        peer, at = self._peers[connection], self._now()
         if refused.kind is RefusalKind.INVALID_SENDER:
-            self._release(connection)
-            icid = self._icid(connection)
-            self._tell(connection, events.InvalidSender(at=self._now(), icid=icid, text=refused.address))
+            self._tell(connection, events.InvalidSender(at=at, icid=peer.icid, text=refused.address))
+        self._tell(connection, TurnedAway(peer, at, refused, helo))
 
     def tls_missing(self, connection: SmtpConnection) -> None:
         self._tell(connection, events.ConnectionTlsMissing(at=self._now(), icid=self._icid(connection)))
@@ -286,7 +301,8 @@ class Listener:
             self._take(connection, replace(arrival, relayed=relayed))
             return
         reason, (code, text) = refusal
-        aborted = AbortedMessage(arrival.message.envelope, reason)
+        message = arrival.message
+        aborted = AbortedMessage(message.envelope, reason, message.helo, code, as_sent(text))
         self._writer.submit(Abandoned(arrival.peer, arrival.received_at, aborted, relayed))
         connection.answer(code, text)
 
@@ -302,21 +318,31 @@ class Listener:
 
     # -- telling what happens to a connection
 
-    def _tell(self, connection: SmtpConnection, event: events.Event) -> None:
+    def _tell(self, connection: SmtpConnection, happening: events.Event | TurnedAway) -> None:
         held_back = self._held_back.get(connection)
         if held_back is None:
-            self._writer.submit(event)
+            self._writer.submit(happening)
         else:
-            held_back.append(event)
+            held_back.append(happening)
 
-    def _tell_refused(self, connection: SmtpConnection, reason: str) -> None:
-        """Of a connection that never began."""
+    def _tell_refusal(
+        self, connection: SmtpConnection, peer: Peer, kind: RefusalKind, code: int = 0, text: str = ""
+    ) -> None:
+        """Tell that this host was turned away, and with which reply; 0: without a word."""
+        self._tell(connection, TurnedAway(peer, self._now(), Refused(kind, "", code, as_sent(text))))
+
+    def _tell_refused(
+        self, connection: SmtpConnection, kind: RefusalKind, reason: str, *, code: int, text: str
+    ) -> None:
+        """Of a connection that never began: `reason` is the log's, the reply as in `_tell_refusal`."""
         if self._is_health_check(connection):
             self.health_checks += 1
             return
         icid = self._icids.next()
         if icid is not None:
-            self._writer.submit(events.ConnectionRefused(at=self._now(), icid=icid, reason=reason))
+            name = self._names.known(connection.peer_ip, now=self._loop.time()) or NO_NAME
+            self._tell(connection, events.ConnectionRefused(at=self._now(), icid=icid, reason=reason))
+            self._tell_refusal(connection, _peer(connection, icid, name), kind, code, text)
 
     def _is_health_check(self, connection: SmtpConnection) -> bool:
         return connection.peer_ip in running.held().value(health_checks)
@@ -328,8 +354,8 @@ class Listener:
 
     def _release(self, connection: SmtpConnection) -> None:
         """It is more than a health check: tell what was held back, as of now, since the log is in the order of time."""
-        for event in self._held_back.pop(connection, ()):
-            self._writer.submit(replace(event, at=self._now()))
+        for happening in self._held_back.pop(connection, ()):
+            self._writer.submit(replace(happening, at=self._now()))
 
     # -- beginning a connection
 
@@ -383,23 +409,14 @@ class Listener:
             self._release(connection)
         self._tell(connection, _named_event(peer, ACCESS[group.action], self._now()))
         if not has_room:
-            self._turn_away(connection, icid)
+            self._turn_away(connection, peer)
         elif self._is_let_in(connection, peer, group):
             connection.start_over(claim, **self._terms(peer, group))
 
     def _meet(self, connection: SmtpConnection, icid: int, name: ClientName) -> tuple[Peer, SenderGroup]:
         """Note who the client is, and its sender group."""
         found = match_host(running.held(), address=connection.peer_ip, name=name)
-        peer = Peer(
-            icid=icid,
-            interface=INTERFACE,
-            interface_ip=connection.local_ip,
-            remote_ip=connection.peer_ip,
-            reverse_dns=name.name,
-            verified=name.verified,
-            sender_group="" if found.name == ALL else found.name,
-            matched=found.entry,
-        )
+        peer = _peer(connection, icid, name, sender_group="" if found.name == ALL else found.name, matched=found.entry)
         self._peers[connection] = peer
         return peer, found.policy
 
@@ -407,19 +424,24 @@ class Listener:
         """Whether its sender group lets the connection in; else it is told so, or dropped."""
         most = group.max_connections_per_client
         if group.action == "refuse":
+            self._tell_refusal(connection, peer, RefusalKind.HOST_REFUSED)
             connection.drop(icid=peer.icid)
         elif group.action == "reject":
-            connection.refuse(554, group.response or REJECTED, icid=peer.icid)
+            text = group.response or REJECTED
+            self._tell_refusal(connection, peer, RefusalKind.HOST_REJECTED, 554, text)
+            connection.refuse(554, text, icid=peer.icid)
         elif most is not None and connection.of_this_client > most:
-            self._turn_away(connection, peer.icid)
+            self._turn_away(connection, peer)
         else:
             return True
         return False
 
-    def _turn_away(self, connection: SmtpConnection, icid: int) -> None:
-        refused = events.ConnectionRefused(at=self._now(), icid=icid, reason="Connection limit exceeded")
+    def _turn_away(self, connection: SmtpConnection, peer: Peer) -> None:
+        """It is one connection too many."""
+        refused = events.ConnectionRefused(at=self._now(), icid=peer.icid, reason="Connection limit exceeded")
         self._tell(connection, refused)
-        connection.refuse(421, "4.7.0 Too many connections, try again later", icid=icid)
+        self._tell_refusal(connection, peer, RefusalKind.CONNECTION_LIMIT, 421, TOO_MANY_CONNECTIONS)
+        connection.refuse(421, TOO_MANY_CONNECTIONS, icid=peer.icid)
 
     def _session(self, connection: SmtpConnection, peer: Peer, group: SenderGroup) -> Session:
         settings = self._settings()
@@ -505,6 +527,21 @@ def match_relayed(configuration: Running, said: Said, name: ClientName, peer: Pe
 def relayed_denial(group: SenderGroup) -> tuple[int, str]:
     """What a relay is told about a message from a client whose group is rejected or refused."""
     return 554, group.response or REJECTED
+
+
+def _peer(
+    connection: SmtpConnection, icid: int, name: ClientName, *, sender_group: str = "", matched: str = ALL
+) -> Peer:
+    return Peer(
+        icid=icid,
+        interface=INTERFACE,
+        interface_ip=connection.local_ip,
+        remote_ip=connection.peer_ip,
+        reverse_dns=name.name,
+        verified=name.verified,
+        sender_group=sender_group,
+        matched=matched,
+    )
 
 
 def _opened_event(peer: Peer, access: str, *, proxy_ip: str, at: datetime) -> events.ConnectionOpened:

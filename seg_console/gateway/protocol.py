@@ -286,6 +286,7 @@ class _Transaction:
     declared_size: int
     recipients: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    put_off: bool = False  # for want of memory
 
     def envelope(self) -> Envelope:
         return Envelope(
@@ -631,6 +632,9 @@ class Session:
         if not transaction.recipients and any(each.kind in _TURNED_AWAY for each in transaction.refused):
             # Single refusals are no error of the client's: a list with some stale recipients is ordinary mail.
             self._errors += 1
+        if transaction.put_off and reason is AbortReason.SENDER:
+            # The client ended it, but because of what it had been told.
+            reason, (code, text) = AbortReason.NO_SPACE, _NO_SPACE
         envelope = transaction.envelope()
         self._put(MessageAborted(AbortedMessage(envelope, reason, self._helo or "", code, as_sent(text))))
 
@@ -828,8 +832,10 @@ class Session:
         elif not self._has_room_for_content():
             # The transaction stays: the client may say DATA again, or end it.
             self._junk += 1
+            self._transaction.put_off = True
             self._say(*_NO_SPACE)
         else:
+            self._transaction.put_off = False
             self._phase = Phase.DATA
             self._replies.append(_GO_AHEAD)
 

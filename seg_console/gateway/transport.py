@@ -50,6 +50,7 @@ MOST_MEMORY: Final = 256 * 1024 * 1024
 """Octets that the messages in hand of all connections to one process may take, unless it is told otherwise."""
 BACKLOG: Final = 1024  # connections the kernel may hold for us
 DROP_S: Final = 5.0  # dropping takes a turn of the event loop; what has not ended then never does
+NOT_A_PROXY: Final = "4.7.0 Connections are taken from the proxy only"  # said with 421
 TOO_MANY_CONNECTIONS: Final = "4.7.0 Too many connections, try again later"  # said with 421
 _WRITE_HIGH: Final = 65_536  # octets of replies not yet read by the client before we stop listening to it
 
@@ -126,9 +127,9 @@ class ConnectionHandler(Protocol):
     def entry(self, ip: str) -> Entry:
         """How a connection from this address must begin. Asked before the limits, which are about its client."""
 
-    def not_proxied(self, connection: SmtpConnection) -> None:
+    def not_proxied(self, connection: SmtpConnection, *, code: int = 0, text: str = "") -> None:
         """The connection is not from a proxy, or its header was none, late or never came; nothing more will be heard of
-        it."""
+        it. `code` and `text` are the reply, 0 where there was none."""
 
     def limits(self) -> ConnectionLimits:
         """Asked for every new connection, so that a change is in force at once."""
@@ -316,9 +317,9 @@ class SmtpConnection(asyncio.Protocol):
                     self._header = bytearray()
                     self._set_deadline(self._server.timeouts.proxy_header)
                 case Entry.REFUSED:
-                    self._write(reply(421, "4.7.0 Connections are taken from the proxy only"))
+                    self._write(reply(421, NOT_A_PROXY))
                     self._close(Ending.REFUSED)
-                    self._server.handler.not_proxied(self)
+                    self._server.handler.not_proxied(self, code=421, text=NOT_A_PROXY)
         except Exception:
             self._break()
         self._listen_or_not()

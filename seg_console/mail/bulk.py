@@ -36,6 +36,15 @@ def update_many(
     _execute(*_update(connection.vendor, model, tuple(columns), frozenset(kept)), rows)
 
 
+def add_many(model: type[models.Model], keys: Sequence[str], number: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Add to the field `number` of the rows with these `keys`, which are unique together; a row that does not exist
+    begins at zero. Each of `rows` has the values of `keys`, then what is to be added.
+
+    Raises DatabaseError. Whoever adds to several rows in one transaction must have them in the same order as others.
+    """
+    _execute(*_add(connection.vendor, model, tuple(keys), number), rows)
+
+
 def _execute(statement: str, converts: Sequence[Convert | None], rows: Iterable[Sequence[Any]]) -> None:
     prepared = [
         tuple(value if convert is None else convert(value) for convert, value in zip(converts, row, strict=True))
@@ -46,7 +55,7 @@ def _execute(statement: str, converts: Sequence[Convert | None], rows: Iterable[
             cursor.executemany(statement, prepared)
 
 
-# Both: the statement, and for each value how it becomes what the database stores; `vendor` is for the cache.
+# Each: the statement, and for each value how it becomes what the database stores; `vendor` is for the cache.
 
 
 @lru_cache
@@ -69,6 +78,17 @@ def _update(
     )
     statement = f"UPDATE {_table(model)} SET {changes} WHERE {_name(key)} = %s"
     return statement, (*map(_convert, fields), None)
+
+
+@lru_cache
+def _add(
+    vendor: str, model: type[models.Model], keys: tuple[str, ...], number: str
+) -> tuple[str, tuple[Convert | None, ...]]:
+    statement, converts = _insert(vendor, model, (*keys, number))
+    unique = ", ".join(map(_name, _fields(model, keys)))
+    (field,) = _fields(model, (number,))
+    added = f"{_name(field)} = {_table(model)}.{_name(field)} + EXCLUDED.{_name(field)}"
+    return f"{statement} ON CONFLICT ({unique}) DO UPDATE SET {added}", converts
 
 
 def _fields(model: type[models.Model], columns: Sequence[str]) -> list[models.Field[Any, Any]]:

@@ -124,6 +124,80 @@ class TrackingEvent(models.Model):
         return f"MID {self.message_id} {self.kind}"
 
 
+class Refusal(models.Model):
+    """Somebody or something that the listener turned away: one row for each recipient where there were recipients.
+
+    `sender` and `recipient` are as the client gave them, which may be no address, controls written out; "" where there
+    were none. `sender_group` is "" where only the last row of the Host Access Table matched.
+    """
+
+    class Kind(models.TextChoices):
+        HOST_REJECTED = values.RefusalKind.HOST_REJECTED, _("Host rejected")
+        HOST_REFUSED = values.RefusalKind.HOST_REFUSED, _("Host refused without an answer")
+        CONNECTION_LIMIT = values.RefusalKind.CONNECTION_LIMIT, _("Too many connections")
+        NOT_PROXIED = values.RefusalKind.NOT_PROXIED, _("Not through a proxy")
+        MESSAGE_LIMIT = values.RefusalKind.MESSAGE_LIMIT, _("Too many messages in a connection")
+        INVALID_SENDER = values.RefusalKind.INVALID_SENDER, _("Invalid sender address")
+        TLS_MISSING = values.RefusalKind.TLS_MISSING, _("No TLS where it is required")
+        PARAMETER = values.RefusalKind.PARAMETER, _("SMTP parameter not supported")
+        RECIPIENT = values.RefusalKind.RECIPIENT, _("Recipient refused")
+        INVALID_RECIPIENT = values.RefusalKind.INVALID_RECIPIENT, _("Invalid recipient address")
+        THROTTLED = values.RefusalKind.THROTTLED, _("Too many recipients in an hour")
+        TOO_MANY = values.RefusalKind.TOO_MANY, _("Too many recipients in a message")
+        OVERSIZE = values.RefusalKind.OVERSIZE, _("Message too large")
+        LOOP = values.RefusalKind.LOOP, _("Message loop")
+        CONTENT = values.RefusalKind.CONTENT, _("Message content refused")
+        NO_SPACE = values.RefusalKind.NO_SPACE, _("No space for the message")
+        ABORTED = values.RefusalKind.ABORTED, _("Message never finished")
+
+    AT_RCPT = (Kind.PARAMETER, Kind.RECIPIENT, Kind.INVALID_RECIPIENT, Kind.THROTTLED, Kind.TOO_MANY)
+    """What befalls a recipient at RCPT."""
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=24, choices=Kind)
+    icid = models.BigIntegerField()
+    mid = models.BigIntegerField(null=True)  # None: there was no message yet
+    remote_ip = models.CharField(max_length=45)
+    reverse_dns = models.CharField(max_length=255)
+    reverse_dns_verified = models.BooleanField(default=False)
+    helo = models.CharField(max_length=255)
+    sender = models.CharField(max_length=320)
+    recipient = models.CharField(max_length=320)
+    sender_group = models.CharField(max_length=64)
+    code = models.SmallIntegerField()  # 0: not a word was said
+    reply = models.TextField()  # as sent, without the code, lines parted by LF
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["at"], name="refusal_by_time"),
+            models.Index(fields=["mid"], name="refusal_by_mid"),
+            models.Index(fields=["remote_ip", "at"], name="refusal_by_client"),
+            models.Index(Lower("sender"), "at", name="refusal_by_sender"),
+            models.Index(Lower("recipient"), "at", name="refusal_by_recipient"),
+        ]
+
+    def __str__(self) -> str:
+        return f"ICID {self.icid} {self.kind}"
+
+
+class RefusalOverflow(models.Model):
+    """How many refusals of one kind a client had in one minute beyond those that were kept as rows.
+
+    `client` is an IPv4 address, the network of an IPv6 address, or "" for all who were too many to be told apart.
+    """
+
+    minute = models.DateTimeField()
+    client = models.CharField(max_length=49)
+    kind = models.CharField(max_length=24, choices=Refusal.Kind)
+    more = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["minute", "client", "kind"], name="refusal_overflow_once")]
+
+    def __str__(self) -> str:
+        return f"{self.minute:%Y-%m-%d %H:%M} {self.client} {self.kind}"
+
+
 class MailCounter(models.Model):
     """Counters of one hour. Several rows an hour, one per `shard`, so that processes do not wait for each other's
     row; a reader adds them up."""

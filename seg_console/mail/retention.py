@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Length
 
-from seg_console.mail.models import Body, MailCounter, Message
+from seg_console.mail.models import Body, MailCounter, Message, Refusal, RefusalOverflow
 
 # Tracking answers questions about the last month; counters are small and kept for a year.
 TRACKING_DAYS = 30
@@ -26,10 +26,12 @@ def drop_bodies(*, batches: int = 100) -> int:
 
 
 def drop_old(now: datetime, *, batches: int = 20) -> int:
-    """Remove messages finished longer than TRACKING_DAYS ago with all their rows, and old counters. Returns how many
-    messages; bounded, call it again."""
+    """Remove messages finished longer than TRACKING_DAYS ago with all their rows, refusals as old, and old counters.
+    Returns how many messages; bounded, call it again."""
     MailCounter.objects.filter(hour__lt=now - timedelta(days=COUNTER_DAYS)).delete()
     limit = now - timedelta(days=TRACKING_DAYS)
+    _until_none(lambda: _drop_some(Refusal.objects.filter(at__lt=limit).order_by("at")), batches)
+    _until_none(lambda: _drop_some(RefusalOverflow.objects.filter(minute__lt=limit).order_by("minute")), batches)
     return sum(_until_none(lambda: _drop_some_messages(limit), batches))
 
 
@@ -65,3 +67,10 @@ def _drop_some_messages(limit: datetime) -> int:
         mids = list(old.values_list("pk", flat=True)[:BATCH])
         Message.objects.filter(pk__in=mids).delete()
     return len(mids)
+
+
+def _drop_some(old: models.QuerySet[Refusal] | models.QuerySet[RefusalOverflow]) -> int:
+    with transaction.atomic():
+        some = list(old.values_list("pk", flat=True)[:BATCH])
+        old.model._default_manager.filter(pk__in=some).delete()
+    return len(some)

@@ -1,4 +1,4 @@
-"""The rows of messages that begin: the one place that spells and inserts them."""
+"""The rows of messages that begin, and of those refused: the one place that spells and inserts them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from seg_console.mail.addresses import least_quoted
-from seg_console.mail.bulk import insert_many
-from seg_console.mail.models import Body, Message, Recipient
+from seg_console.mail.bulk import add_many, insert_many
+from seg_console.mail.lines import printable
+from seg_console.mail.models import Body, Message, Recipient, Refusal, RefusalOverflow
+from seg_console.mail.refusals import OverflowRow, RefusalRow
 from seg_console.mail.values import Direction, MessageState, RecipientState, Verdict
 
 # What the database's columns hold; a longer header is cut for display, never in the message itself.
 _LONGEST_HEADER = 998
+_LONGEST_ADDRESS = 320
 
 
 class MessageRow(NamedTuple):
@@ -71,3 +74,19 @@ def insert(
 def _with_spelling(row: MessageRow) -> tuple[object, ...]:
     given, plain = row.envelope_sender, least_quoted(row.envelope_sender)
     return (*row._replace(envelope_sender=plain), "" if plain == given else given)
+
+
+def insert_refusals(refusals: Iterable[RefusalRow], overflow: Iterable[OverflowRow]) -> None:
+    """Insert refusals, and add to the numbers of those that are not kept. Two queries at most; none for none. Raises
+    DatabaseError."""
+    insert_many(Refusal, RefusalRow._fields, map(_storable, refusals))
+    add_many(RefusalOverflow, ("minute", "client", "kind"), "more", overflow)
+
+
+def _storable(row: RefusalRow) -> RefusalRow:
+    return row._replace(sender=_given(row.sender), recipient=_given(row.recipient))
+
+
+def _given(address: str) -> str:
+    """What a client gave as an address, which may be anything: as much of it as a row holds."""
+    return printable(address)[:_LONGEST_ADDRESS]

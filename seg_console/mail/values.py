@@ -42,9 +42,10 @@ class RecipientState(StrEnum):
 class RefusalKind(StrEnum):
     """Who or what the listener turned away, and why."""
 
-    HOST_REJECTED = "host_rejected"  # by the Host Access Table, with a reply
+    HOST_REJECTED = "host_rejected"  # by the Host Access Table, with a reply; also who sent through a relay
     HOST_REFUSED = "host_refused"  # by the Host Access Table, without a word
     CONNECTION_LIMIT = "connection_limit"  # one connection too many
+    NOT_PROXIED = "not_proxied"  # not from a proxy where all must be
     MESSAGE_LIMIT = "message_limit"  # one message too many in a connection
     INVALID_SENDER = "invalid_sender"  # what MAIL gave is no address
     TLS_MISSING = "tls_missing"  # MAIL in clear text where TLS is demanded
@@ -56,4 +57,5 @@ class RefusalKind(StrEnum):
     OVERSIZE = "oversize"  # announced at MAIL or found after the content
     LOOP = "loop"  # the message passed too many servers
     CONTENT = "content"  # the message had what the listener's settings refuse
+    NO_SPACE = "no_space"  # neither memory nor disk had room for the message
     ABORTED = "aborted"  # begun and never finished

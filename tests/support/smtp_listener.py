@@ -81,7 +81,7 @@ class RecordingHandler:
     def entry(self, ip: str) -> Entry:
         return self.begins_with
 
-    def not_proxied(self, connection: SmtpConnection) -> None:
+    def not_proxied(self, connection: SmtpConnection, *, code: int = 0, text: str = "") -> None:
         self.not_proxied_peers.append(connection.peer_ip)
 
     def limits(self) -> ConnectionLimits:

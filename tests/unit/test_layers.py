@@ -24,6 +24,7 @@ PURE = frozenset(
         "seg_console.mail.lines",
         "seg_console.mail.mime",
         "seg_console.mail.events",
+        "seg_console.mail.refusals",
         "seg_console.mail.maillog_text",
         "seg_console.mail.sentences",
         "seg_console.certificates.contexts",
