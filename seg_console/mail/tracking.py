@@ -16,13 +16,14 @@ from django.db.models.functions import Lower, Substr
 from seg_console.mail import events
 from seg_console.mail.addresses import least_quoted
 from seg_console.mail.headers import read_message_id
-from seg_console.mail.models import Message, Recipient, TrackingEvent
+from seg_console.mail.models import Message, Recipient, Refusal, TrackingEvent
 from seg_console.mail.sentences import sentences
 
 Operator = Literal["begins_with", "is", "contains", "is_empty"]
 _LOOKUPS = {"begins_with": "startswith", "is": "exact", "contains": "contains"}
 # A details page stays readable, and bounded, for a message to a thousand recipients.
 MOST_EVENTS = 5000
+MOST_REFUSED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,17 @@ class ProcessingLine:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRecipient:
+    """A recipient that was turned away in the message's transaction; the reply with its code."""
+
+    address: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageDetails:
-    """Message Details (seg-webui 6.5): the hit, the sending host, and what happened, oldest first."""
+    """Message Details (seg-webui 6.5): the hit, the sending host, and what happened, oldest first. `refused` in the
+    order they were given."""
 
     hit: Hit
     interface: str
@@ -106,6 +116,7 @@ class MessageDetails:
     reverse_dns_verified: bool
     # "" where only the last row of the Host Access Table matched, or nothing tells.
     sender_group: str = ""
+    refused: list[RefusedRecipient] = field(default_factory=list)
     lines: list[ProcessingLine] = field(default_factory=list)
 
 
@@ -138,6 +149,7 @@ def details(mid: int, *, all_connector_events: bool = False) -> MessageDetails |
         reverse_dns=root.reverse_dns,
         reverse_dns_verified=root.reverse_dns_verified,
         sender_group=next(filter(None, (_sender_group(row.data) for row in rows)), ""),
+        refused=_refused(root_mid),
         lines=_lines(rows, all_connector_events=all_connector_events),
     )
 
@@ -267,6 +279,12 @@ def _last_state(parts: list[Message]) -> str:
     order = {state: rank for rank, state in enumerate(("queued", "bounced", "deleted", "delivered"))}
     ended = [part for part in parts if part.state != Message.State.SPLIT] or parts
     return min(ended, key=lambda part: order.get(part.state, len(order))).get_state_display()
+
+
+def _refused(mid: int) -> list[RefusedRecipient]:
+    rows = Refusal.objects.filter(mid=mid, kind__in=Refusal.AT_RCPT).order_by("pk")
+    found = rows.values_list("recipient", "code", "reply")[:MOST_REFUSED]
+    return [RefusedRecipient(address, f"{code} {' '.join(reply.splitlines())}") for address, code, reply in found]
 
 
 def _lines(rows: Iterable[TrackingEvent], *, all_connector_events: bool) -> list[ProcessingLine]:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from seg_console.mail.models import Message, TrackingEvent
+from seg_console.mail.models import Message, Refusal, TrackingEvent
 from seg_console.ui.searches import LONGEST_TEXT
 from tests.support.pages import htmx
 from tests.support.records import message
@@ -194,6 +194,21 @@ def test_details_show_the_connectors_success_by_default_and_everything_on_reques
     everything = client.get(url, {"events": "all"}, headers=htmx()).content.decode()
     assert everything.count("<time") > page.count("<time")
     assert everything.lstrip().startswith('<section class="box" id="processing"')
+
+
+def test_details_list_the_recipients_refused_with_it_and_what_they_hold_as_text(client: Client) -> None:
+    row = message(101)
+    url = reverse("monitor:message-tracking-details", args=[row.pk])
+    assert "Refused Recipients" not in client.get(url).content.decode()
+    values = {"at": row.received_at, "icid": 1, "mid": row.pk, "reply": "5.1.1 <nobody>"}
+    Refusal.objects.create(kind="invalid_recipient", recipient="<script>alert(1)</script>", code=501, **values)
+    Refusal.objects.create(kind="aborted", recipient="bob@corp.example", code=421, **values)
+    page = client.get(url).content.decode()
+    assert page.count("<script>alert") == 0
+    assert (
+        '<dt>Refused Recipients</dt><dd><div>&lt;script&gt;alert(1)&lt;/script&gt; <span class="muted">'
+        "(501 5.1.1 &lt;nobody&gt;)</span></div></dd>"
+    ) in page
 
 
 def test_details_of_a_mid_that_is_not_there_are_not_found(client: Client) -> None:

@@ -24,7 +24,7 @@ from seg_console.gateway.listener import Receiving
 from seg_console.gateway.planning import Rulebook
 from seg_console.gateway.protocol import AbortedMessage, AbortReason, Envelope, ReceivedMessage, Refused
 from seg_console.gateway.spool import KEPT, Spool
-from seg_console.mail import retention
+from seg_console.mail import retention, tracking
 from seg_console.mail.models import Message, Refusal, RefusalOverflow, TrackingEvent
 from seg_console.mail.refusals import MOST_ROWS, FloodBound
 from seg_console.mail.values import RefusalKind
@@ -263,6 +263,31 @@ def test_refusals_go_with_tracking_in_bounded_steps(committed: None, monkeypatch
     assert Refusal.objects.count() == 5
     retention.drop_old(after)
     assert list(Refusal.objects.values_list("at", flat=True)) == [late]
+
+
+# -- Message Details
+
+
+def test_message_details_list_the_refused_recipients_with_their_replies(committed: None) -> None:
+    moved = Refused(RefusalKind.RECIPIENT, "gone@corp.example", 553, "Moved.\nWrite to new@corp.example")
+    no_address = Refused(RefusalKind.INVALID_RECIPIENT, "<bob", 501, "5.1.3 Bad recipient address syntax")
+    take(
+        arrival(101, STRANGER, moved, no_address),
+        arrival(102),
+        abandoned(103, BOB, refused=(STRANGER,), reason=AbortReason.TOO_BIG, code=552, text="5.3.4"),
+    )
+    shown = {mid: tracking.details(mid) for mid in (101, 102, 103)}
+    told = {mid: [(each.address, each.reply) for each in found.refused] for mid, found in shown.items() if found}
+    stranger = ("X@elsewhere.example", "550 #5.1.0 Address rejected.")
+    assert told == {
+        101: [
+            stranger,
+            ("gone@corp.example", "553 Moved. Write to new@corp.example"),
+            ("<bob", "501 5.1.3 Bad recipient address syntax"),
+        ],
+        102: [],
+        103: [stranger],
+    }
 
 
 # -- as clients meet it
