@@ -24,6 +24,7 @@ from seg_console.gateway.place import Place, Reason, Trouble
 from seg_console.gateway.running import address_parsing, listener_place
 from seg_console.gateway.whereabouts import Whereabouts
 from tests.support.configurations import full
+from tests.support.forms import LISTENER
 from tests.support.pages import configured, person
 
 pytestmark = [
@@ -34,16 +35,6 @@ pytestmark = [
 SHOW = "/network/listeners/"
 OVERVIEW = "/security-services/overview/"
 FIRST_PAGE = "/monitor/overview/"
-FORM = {
-    "max_message_size": "2048",
-    "max_recipients": "7",
-    "max_connections": "20",
-    "max_connections_per_client": "3",
-    "bare_line_ends": "clean",
-    "address_parsing": "loose",
-    "default_domain": "",
-    "reject_characters": "%!@",
-}
 NO_ADDRESS = (
     "give an IPv4 or IPv6 address of this machine; 0.0.0.0 is every IPv4 address it has, :: every IPv6 address."
 )
@@ -71,7 +62,7 @@ def user() -> User:
 
 
 def submit(client: Client, **changes: Any) -> Any:
-    return client.post(reverse("listeners:edit"), FORM | changes)
+    return client.post(reverse("listeners:edit"), LISTENER | changes)
 
 
 def test_address_and_port_are_submitted_and_hold_after_the_commit(user: User, client: Client) -> None:

@@ -19,6 +19,7 @@ from seg_console.gateway.place import Place
 from seg_console.gateway.whereabouts import Whereabouts
 from seg_console.mail.models import Body, Message
 from tests.support import running_configuration as configuration
+from tests.support.forms import LISTENER
 from tests.support.lines_client import MESSAGE, dialled
 from tests.support.listening import listening
 from tests.support.pages import configured, person, signed_in
@@ -294,14 +295,6 @@ def running_committed() -> None:
 
 # -- the page
 
-FORM = {
-    "max_message_size": "2048",
-    "max_recipients": "7",
-    "max_connections": "20",
-    "max_connections_per_client": "3",
-    "bare_line_ends": "clean",
-}
-
 
 @pytest.fixture
 def browser(redis: Any) -> Client:
@@ -310,7 +303,7 @@ def browser(redis: Any) -> Client:
 
 
 def edit(browser: Client, **values: str) -> Any:
-    return browser.post(reverse("listeners:edit"), FORM | values)
+    return browser.post(reverse("listeners:edit"), LISTENER | values)
 
 
 def test_proxies_are_submitted_in_their_plain_spelling_and_shown(browser: Client) -> None:

@@ -38,3 +38,15 @@ def policy_form(*members: dict[str, str], name: str = "New", before: str = "") -
     for each in members:
         whole |= each
     return whole
+
+
+LISTENER = {
+    "max_message_size": "2048",
+    "max_recipients": "7",
+    "max_connections": "20",
+    "max_connections_per_client": "3",
+    "bare_line_ends": "clean",
+    "address_parsing": "loose",
+    "default_domain": "",
+    "reject_characters": "%!@",
+}
