@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
+from seg_console.proxies import SCHEMES, Network
+
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MOST_MEGABYTES = 1_000_000
+_IPV6_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+# Path of a URL: what needs no encoding (RFC 3986, section 2.3), and no segment that leads elsewhere.
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+_USUAL_PORTS = {"http": 80, "https": 443}
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -57,6 +66,84 @@ def host_name(name: str, default: str) -> str:
     if not _HOST_NAME.fullmatch(value) or len(value) > 253:
         raise ImproperlyConfigured(f"{name}={value!r} is not a host name: give one like gw1.example.com.")
     return value
+
+
+class PublicUrl(NamedTuple):
+    """`host`: in lower case, with the port unless it is the usual one. `prefix`: "" or a path like /seg."""
+
+    scheme: str
+    host: str
+    prefix: str
+
+    @property
+    def origin(self) -> str:
+        """As browsers send it in `Origin` (RFC 6454)."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def name(self) -> str:
+        """The host without its port, as Django compares it."""
+        return re.sub(r":\d+$", "", self.host)
+
+
+def public_url(name: str) -> PublicUrl | None:
+    """The address that people type; None where none is given. Raises ImproperlyConfigured."""
+    value = text(name, "")
+    if not value:
+        return None
+    found = _public_url(value)
+    if found is None:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not the address of a console: give one like https://seg.example.com or "
+            "https://host.example.com/seg/, without user, query and fragment."
+        )
+    return found
+
+
+def _public_url(value: str) -> PublicUrl | None:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return None
+    scheme, prefix = parts.scheme.lower(), parts.path.rstrip("/")
+    host, _colon, _port = parts.netloc.lower().partition(":")
+    if parts.netloc.startswith("["):
+        host = parts.netloc.lower().partition("]")[0] + "]"
+    is_host = bool(_HOST_NAME.fullmatch(host) or _IPV6_HOST.fullmatch(host))
+    if scheme not in SCHEMES or not is_host or port == 0 or any(mark in value for mark in "?#@\\"):
+        return None
+    if parts.netloc.endswith(":") or not _PREFIX.fullmatch(prefix):
+        return None
+    shown_port = f":{port}" if port and port != _USUAL_PORTS[scheme] else ""
+    return PublicUrl(scheme, host + shown_port, prefix)
+
+
+def networks(name: str) -> tuple[Network, ...]:
+    """Addresses and networks, separated by commas. Raises ImproperlyConfigured."""
+    return tuple(_network(name, word) for word in words(name, ""))
+
+
+def check_proxies(public: PublicUrl | None, trusted: Sequence[Network]) -> None:
+    """Raises ImproperlyConfigured for a console that nobody could reach: it does not speak TLS itself."""
+    if public and public.scheme == "https" and not trusted:
+        raise ImproperlyConfigured(
+            f"SEG_PUBLIC_URL is {public.origin}{public.prefix}/, and the console does not speak TLS itself: name the "
+            "proxy that does in SEG_TRUSTED_PROXIES, like SEG_TRUSTED_PROXIES=127.0.0.1 for one on this machine."
+        )
+
+
+def _network(name: str, word: str) -> Network:
+    try:
+        network = ip_network(word)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {word!r} is neither an address nor a network: give some like 127.0.0.1, ::1 or 10.0.0.0/8, "
+            "separated by commas."
+        ) from error
+    if network.prefixlen == 0:
+        raise ImproperlyConfigured(f"{name}: {word!r} is everybody: name the proxies alone.")
+    return network
 
 
 def zone(name: str, default: str) -> str:

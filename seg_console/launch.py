@@ -81,6 +81,7 @@ def launch(
     with only_one(data_folder / "run" / "up.lock"):
         check_folder(data_folder / "log")
         check_ports([_console_port(), *(addition.ports if addition else ())])
+        _check_proxies()
         _check_certificate()
         first = _redis_process(say)
         prepare()
@@ -168,6 +169,14 @@ def _committed_place() -> Place:
         connections.close_all()
 
 
+def _check_proxies() -> None:
+    """Raises PreflightError for what the console would refuse at every start."""
+    try:
+        environment.check_proxies(settings.SEG_PUBLIC_URL, settings.SEG_TRUSTED_PROXIES)
+    except ImproperlyConfigured as error:
+        raise PreflightError(str(error)) from error
+
+
 def _check_certificate() -> None:
     """Raises PreflightError for what the listener would refuse at every start."""
     try:
@@ -203,7 +212,9 @@ def _prepare_database() -> str:
 def say_addresses(say: Say, passphrase: str) -> None:
     """Where to look, and with what; an empty passphrase is one that was set before."""
     word = f"passphrase {passphrase}" if passphrase else "passphrase as set before"
-    say(f"Console: http://{_console().nearby}  (user {ADMIN_NAME}, {word})")
+    public = settings.SEG_PUBLIC_URL
+    address = f"{public.origin}{public.prefix}/" if public else f"http://{_console().nearby}"
+    say(f"Console: {address}  (user {ADMIN_NAME}, {word})")
     say(f"SMTP: {(answering_listener() or _committed_place()).nearby}")
     say("Ctrl-C stops everything.")
 

@@ -23,6 +23,10 @@ SEG_DATA_DIR = environment.folder("SEG_DATA_DIR", "var", base=BASE_DIR)
 SEG_HOSTNAME = environment.host_name("SEG_HOSTNAME", socket.getfqdn())
 SEG_HTTP_HOST = environment.text("SEG_HTTP_HOST", "127.0.0.1")
 SEG_HTTP_PORT = environment.port("SEG_HTTP_PORT", 8000)
+# Where people find the console, and the proxies that lead there: these alone are believed what they say of a request.
+SEG_PUBLIC_URL = environment.public_url("SEG_PUBLIC_URL")
+SEG_TRUSTED_PROXIES = environment.networks("SEG_TRUSTED_PROXIES")
+_IS_SECURE = SEG_PUBLIC_URL is not None and SEG_PUBLIC_URL.scheme == "https"
 SEG_SMTP_HOST = environment.text("SEG_SMTP_HOST", "127.0.0.1")
 SEG_SMTP_PORT = environment.port("SEG_SMTP_PORT", 2525)
 SEG_SMTP_MEMORY_MB = environment.megabytes("SEG_SMTP_MEMORY_MB", 256, least=16)
@@ -65,10 +69,20 @@ def _serial() -> str:
 SEG_SERIAL = _serial()
 DEBUG = environment.switch("SEG_DEBUG", default=False)
 ALLOWED_HOSTS = environment.words("SEG_ALLOWED_HOSTS", f"127.0.0.1,localhost,[::1],{SEG_HOSTNAME}")
+if SEG_PUBLIC_URL:
+    ALLOWED_HOSTS.append(SEG_PUBLIC_URL.name)
+    # Also where a proxy hands on another host than the browser's.
+    CSRF_TRUSTED_ORIGINS = [SEG_PUBLIC_URL.origin]
 # Behind a TLS-terminating proxy cookies must be marked secure; on plain loopback a browser would drop them.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = environment.switch(
-    "SEG_SECURE_COOKIES", default=False
+    "SEG_SECURE_COOKIES", default=_IS_SECURE
 )
+FORCE_SCRIPT_NAME = SEG_PUBLIC_URL.prefix if SEG_PUBLIC_URL and SEG_PUBLIC_URL.prefix else None
+SECURE_SSL_REDIRECT = _IS_SECURE
+SECURE_SSL_HOST = SEG_PUBLIC_URL.host if SEG_PUBLIC_URL else None
+# A month, for this host alone: what else the domain serves is not the console's to decide, nor what browsers preload.
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _IS_SECURE else 0
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 INSTALLED_APPS = [
     "seg_console.accounts",
@@ -96,6 +110,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "seg_console.ui.behind_proxy.BehindProxy",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -160,6 +175,7 @@ LOGOUT_REDIRECT_URL = "accounts:sign-in"
 # every request; this is the most that any session lasts. A browser that is closed forgets it.
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_FAILURE_VIEW = "seg_console.ui.errors.form_refused"
 SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Throttling of sign-in: per user name and address together; looser limits of either alone are Throttle's.
@@ -202,7 +218,8 @@ USE_TZ = True
 TIME_ZONE = environment.zone("SEG_TIME_ZONE", os.environ.get("TZ", "") or "UTC")
 USE_THOUSAND_SEPARATOR = True
 
-STATIC_URL = "static/"
+# Whole: Django would put the path before it as it is when somebody asks first.
+STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 # The pictures of the documents are those of the online help.
 STATICFILES_DIRS = [BASE_DIR / "static", ("docs", BASE_DIR / "docs" / "images")]
 STORAGES = {
@@ -234,6 +251,7 @@ LOGGING: dict[str, Any] = {
         "celery.beat": {"filters": ["once a minute"]},
         "celery.worker.consumer.consumer": {"filters": ["once a minute"]},
         "seg_console.delivery.broker": {"filters": ["once a minute"]},
+        "seg_console.ui.behind_proxy": {"filters": ["once a minute"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },

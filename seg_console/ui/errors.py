@@ -6,20 +6,46 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import REASON_BAD_ORIGIN
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from seg_console.mail.lines import visible
+from seg_console.proxies import SCHEMES
 from seg_console.ui.context import Frame
 from seg_console.ui.outage import RETRY_S, is_outage
+
+# A host name and its port are shorter.
+LONGEST_ORIGIN: Final = 300
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return HttpResponse(_without_database("errors/400.html"), status=400)
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 to a form without its token, or one that the browser says it filled in under another address: then with both
+    addresses, because behind a proxy a setting is the cause."""
+    origin = request.META.get("HTTP_ORIGIN", "")
+    is_of_origin = reason == REASON_BAD_ORIGIN % origin and urlsplit(origin).scheme in SCHEMES
+    context = {
+        "origin": visible(origin)[:LONGEST_ORIGIN] if is_of_origin else "",
+        "taken_for": f"{request.scheme}://{request.get_host()}",
+        "connected": request.META.get("REMOTE_ADDR", ""),
+    }
+    return render(request, "403_csrf.html", context, status=403)
+
+
+def unknown_proxy(request: HttpRequest) -> HttpResponse:
+    """400 to what comes through a proxy that nobody has named, where TLS is required and it alone could tell."""
+    page = _without_database("errors/unknown_proxy.html", connected=request.META.get("REMOTE_ADDR", ""))
+    return HttpResponse(page, status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

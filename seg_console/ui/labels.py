@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from django.forms import BaseForm, Field
-from django.urls import Resolver404, resolve
+
+from seg_console.ui.navigation import match_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,11 +38,8 @@ def labelled_by(
 
 def labelled(url: str) -> Labelled:
     """What the page at `url` gives along; nothing at an address of a page without a form, or of none of ours."""
-    try:
-        view = resolve(urlsplit(url).path).func
-    except Resolver404:
-        return Labelled({}, {})
-    found = getattr(view, "labelled", None)
+    match = match_of(url)
+    found = getattr(match.func, "labelled", None) if match else None
     return found if isinstance(found, Labelled) else Labelled({}, {})
 
 

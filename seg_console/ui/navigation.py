@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from django.urls import Resolver404, resolve, reverse
+from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -341,11 +341,19 @@ def landing_page(user: User) -> str:
     return reverse(seen[0] if seen else "accounts:no-pages")
 
 
+def match_of(url: str) -> ResolverMatch | None:
+    """The view that an address of ours leads to, below whatever path the console is found; None for any other."""
+    try:
+        return resolve(f"/{urlsplit(url).path.removeprefix(get_script_prefix()).lstrip('/')}")
+    except Resolver404:
+        return None
+
+
 def title_of(url: str) -> str | Promise:
     """Title of the page of the menus that an address belongs to; "" if it belongs to none."""
-    try:
-        view_name = resolve(urlsplit(url).path).view_name
-    except Resolver404:
+    match = match_of(url)
+    if match is None:
         return ""
+    view_name = match.view_name
     pages = (page for tab in TABS for group in tab.groups for page in group.pages)
     return next((page.title for page in pages if view_name.startswith(page.views)), "")

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from pytest_django.live_server_helper import LiveServer
 
 from seg_console.accounts.models import User
 from tests.support.pages import PASSPHRASE, signed_in
@@ -38,6 +37,13 @@ BROWSER_MARKS = [
 ]
 
 
+class Site(Protocol):
+    """Where pages are: `url` is what their paths are joined to, the test server of pytest-django one."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @contextmanager
 def chromium(program: str) -> Iterator[Browser]:
     """A running browser. `program`: the path of Chromium."""
@@ -53,7 +59,7 @@ def chromium(program: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def watched_page(browser: Browser, live_server: LiveServer, **context: Any) -> Iterator[Page]:
+def watched_page(browser: Browser, live_server: Site, **context: Any) -> Iterator[Page]:
     """A page, in a context of its own, that at its end asserts: no script error, no breach of the
     Content-Security-Policy. `context`: more for playwright's `new_context` (`color_scheme`, `locale`, ...)."""
     faults: list[str] = []

@@ -14,6 +14,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from seg_console import environment
+from seg_console.environment import PublicUrl
 
 
 def test_an_unset_or_empty_variable_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +97,84 @@ def test_a_command_on_a_database_that_was_never_prepared_ends_with_one_sentence(
         r"The database cannot be used: no such table: \w+\. Is it the one that SEG_DATA_DIR or .*\n", ended.stderr
     )
     assert "Traceback" in _manage("showconfig", "--traceback", **database).stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("https://seg.example.com", PublicUrl("https", "seg.example.com", "")),
+        ("HTTPS://Seg.Example.com:443/", PublicUrl("https", "seg.example.com", "")),
+        ("http://seg:8080/a/b-c/", PublicUrl("http", "seg:8080", "/a/b-c")),
+        ("https://[::1]:8443/seg", PublicUrl("https", "[::1]:8443", "/seg")),
+        ("", None),
+    ],
+)
+def test_a_public_address_is_scheme_host_and_path(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: PublicUrl | None
+) -> None:
+    monkeypatch.setenv("SEG_X", value)
+    assert environment.public_url("SEG_X") == expected
+    if expected:
+        assert expected.name in {"seg.example.com", "seg", "[::1]"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("seg.example.com", "ftp://x", "https://", "https://:443", "https://a b", "https://x:0", "https://x:99999"),
+        *("https://x:", "https://u:p@x/", "https://x/?a=b", "https://x/#a", "https://x/a//b", "https://x/../y"),
+        *("https://x/a b", "https://x/%41", "https://seg_1.example", "https://[::1", "https://x/\\y"),
+    ],
+)
+def test_what_is_no_address_of_a_console_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SEG_X", value)
+    with pytest.raises(ImproperlyConfigured, match=r"SEG_X='.*' is not the address of a console"):
+        environment.public_url("SEG_X")
+
+
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEG_X", "127.0.0.1, ::1,10.0.0.0/8")
+    assert [str(network) for network in environment.networks("SEG_X")] == ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]
+    monkeypatch.setenv("SEG_X", "")
+    assert environment.networks("SEG_X") == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("10.0.0.1,proxy.example", "SEG_X: 'proxy.example' is neither an address nor a network"),
+        ("10.0.0.1/8", "SEG_X: '10.0.0.1/8' is neither an address nor a network"),
+        ("*", "SEG_X: '*' is neither an address nor a network"),
+        ("0.0.0.0/0", "SEG_X: '0.0.0.0/0' is everybody: name the proxies alone."),
+        ("::/0", "SEG_X: '::/0' is everybody"),
+    ],
+)
+def test_what_is_no_proxy_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, sentence: str) -> None:
+    monkeypatch.setenv("SEG_X", value)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        environment.networks("SEG_X")
+
+
+@pytest.mark.parametrize("address", ["https://seg.example.com", "https://host.example.com/seg/"])
+def test_a_deployment_behind_tls_passes_djangos_own_check(tmp_path: Path, address: str) -> None:
+    checked = _manage(
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        SEG_DATA_DIR=str(tmp_path),
+        SEG_SECRET_KEY="",
+        SEG_PUBLIC_URL=address,
+        SEG_TRUSTED_PROXIES="127.0.0.1",
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.startswith("System check identified no issues (2 silenced).")
+
+
+def test_a_console_that_only_a_proxy_could_show_does_not_start_without_one(tmp_path: Path) -> None:
+    ended = _manage("up", SEG_DATA_DIR=str(tmp_path), SEG_PUBLIC_URL="https://seg.example.com/seg/")
+    sentence = (
+        "CommandError: SEG_PUBLIC_URL is https://seg.example.com/seg/, and the console does not speak TLS itself: "
+        "name the proxy that does in SEG_TRUSTED_PROXIES, like SEG_TRUSTED_PROXIES=127.0.0.1 for one on this machine.\n"
+    )
+    assert (ended.returncode, ended.stderr) == (1, sentence)
 
 
 def _manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ TOP_LEVEL = ("seg_console", "policies", "tdc")
 # Standard library only, and each other; tested without Django, sockets or a clock.
 PURE = frozenset(
     {
+        "seg_console.proxies",
         "seg_console.mail.values",
         "seg_console.mail.headers",
         "seg_console.mail.charsets",

@@ -18,7 +18,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 from django.views.i18n import set_language as remember_language
@@ -31,7 +30,7 @@ from seg_console.accounts.forms.sign_in import SignInForm
 from seg_console.accounts.models import End, User
 from seg_console.config.pending import pending_of
 from seg_console.ui.navigation import landing_page
-from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.requests import ConsoleRequest, is_own
 from seg_console.ui.times import tracking_time
 
 CARRIED = "carried"
@@ -168,8 +167,7 @@ def _sign_in_url(back: str) -> str:
 def page_of(request: HttpRequest) -> str:
     """Path and query of the page that somebody was on when they sent this; "" if that was none of ours."""
     asked = cast(ConsoleRequest, request).htmx.current_url or request.headers.get("Referer", "")
-    own = url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     parts = urlsplit(asked)
-    if not own or parts.path == reverse("accounts:sign-in"):
+    if not is_own(request, asked) or parts.path == reverse("accounts:sign-in"):
         return ""
     return parts.path + (f"?{parts.query}" if parts.query else "")

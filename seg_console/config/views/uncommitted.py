@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -26,7 +25,7 @@ from seg_console.config.problems import InvalidConfiguration, Problem
 from seg_console.privileges import Privilege
 from seg_console.ui.access import requires
 from seg_console.ui.labels import labelled_by
-from seg_console.ui.requests import ConsoleRequest
+from seg_console.ui.requests import ConsoleRequest, is_own
 
 # Pages of one object stand below the page of all: where the object is gone, that one is left to go back to.
 _BELOW_AN_OBJECT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.*", re.DOTALL)
@@ -143,7 +142,6 @@ def _invalid(request: ConsoleRequest, problems: Iterable[Problem]) -> Refusal:
 def _back_url(request: ConsoleRequest) -> str:
     """The page the user came from, if it is one of ours and not this one; else the first page."""
     asked = request.POST.get("back") or request.GET.get("back") or request.headers.get("Referer", "")
-    own = url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    if not own or reverse("configuration:uncommitted-changes") in asked:
+    if not is_own(request, asked) or reverse("configuration:uncommitted-changes") in asked:
         return reverse("accounts:home")
     return asked
