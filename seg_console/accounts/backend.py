@@ -7,12 +7,15 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
+from seg_console.accounts.models import User
+
 # Set in the environment of a request whose attempt came this far; a client's headers stand under names with HTTP_.
 PASSPHRASE_WAS_READ = "seg.passphrase_was_read"
 
 
 class AccountBackend(ModelBackend):
-    """A locked account gets no session and keeps none: a running one ends at its next request.
+    """A locked account gets no session. One that runs goes on: whoever locks an account by hand ends its sessions too
+    (accounts.users), and with failures anybody could (docs/decisions.md#failures-end-no-session).
 
     The passphrase is checked first, so that a locked account answers no faster than any other.
     """
@@ -21,7 +24,5 @@ class AccountBackend(ModelBackend):
         # Throttling stands before this backend: an attempt that it turns away never comes here.
         if request is not None:
             request.META[PASSPHRASE_WAS_READ] = True
-        return super().authenticate(request, *args, **credentials)
-
-    def user_can_authenticate(self, user: Any) -> bool:
-        return super().user_can_authenticate(user) and user.locked_at is None
+        user = super().authenticate(request, *args, **credentials)
+        return None if isinstance(user, User) and user.locked_at else user

@@ -129,12 +129,14 @@ def _over(request: HttpRequest) -> Ended | None:
     user, now = request.user, timezone.now()
     if isinstance(user, User):
         if not sessions.has_row(store):
+            if user.locked_at is not None:
+                return Ended(End.ENDED, user_pk)
             sessions.begin(store, user, agent=request.headers.get("User-Agent", ""), now=now)
             return None
         reason = sessions.is_over(store, user, is_activity=_is_activity(request), now=now)
         return Ended(reason, user_pk) if reason else None
     if user_pk:
-        # Locked, deleted, or signed with a passphrase that is no longer the account's; for good.
+        # Deleted, or signed with a passphrase that is no longer the account's; for good.
         sessions.close(key, now)
         return Ended(End.ENDED, user_pk)
     return None

@@ -61,6 +61,10 @@ def is_over(store: SessionBase, user: User, *, is_activity: bool, now: datetime)
         return End.INACTIVITY
     if row.ended_at is not None:
         return End(row.end_reason)
+    if user.locked_at is not None and row.signed_in_at >= user.locked_at:
+        # Its login and the lock met; those that were there before are ended by whoever locks, or go on.
+        _end(ConsoleSession.objects.filter(pk=row.pk), End.ENDED, now)
+        return End.ENDED
     idle = now - row.last_seen_at
     # Below the shortest time-out there is, nobody needs to look up the one that is set.
     if idle > timedelta(minutes=SHORTEST_TIMEOUT) and idle > longest_idle():

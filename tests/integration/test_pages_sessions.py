@@ -25,7 +25,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from policies.models import IncomingMailPolicy
-from seg_console.accounts import carried, ended, sessions
+from seg_console.accounts import carried, ended, sessions, users
 from seg_console.accounts.models import ConsoleSession, End, NetworkAccess, User
 from seg_console.accounts.roles import Role
 from seg_console.accounts.views.sent_fields import shown_fields
@@ -239,11 +239,29 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites(user: User) -> None
 
 def test_a_deleted_and_a_locked_account_lose_their_sessions_at_the_next_request(client: Client, user: User) -> None:
     other = _signed_in_by_form("ada")
-    User.objects.filter(pk=user.pk).update(locked_at=timezone.now())
+    users.lock(user, by=person(name="admin"))
     assert _page(client) == 302
     assert "Your session was ended" in client.get(SIGN_IN).content.decode()
     User.objects.filter(pk=user.pk).delete()
     assert _page(other) == 302
+
+
+def test_a_session_outlives_the_lock_that_somebody_elses_failures_bring(client: Client, user: User) -> None:
+    configured(account_settings={"lock_after": 3, "minimum_length": 8, "passphrase_expiry": 0})
+    for number in range(3):
+        Client(REMOTE_ADDR=f"10.0.0.{number}").post(SIGN_IN, {"username": "ada", "password": "wrong"})
+    user.refresh_from_db()
+    assert user.locked_at is not None
+    assert _page(client) == 200
+    assert client.post(reverse("smtp-routes:add"), {"domain": ""}).status_code == 422
+    assert Client().post(SIGN_IN, {"username": "ada", "password": PASSPHRASE}).status_code == 200
+
+
+def test_a_login_that_met_the_lock_has_no_session(client: Client, user: User) -> None:
+    User.objects.filter(pk=user.pk).update(locked_at=_row(client).signed_in_at)
+    assert _page(client) == 302
+    User.objects.filter(pk=user.pk).update(locked_at=None)
+    assert _page(client) == 302
 
 
 def test_all_sessions_of_an_account_can_be_ended_but_one(client: Client, user: User) -> None:
@@ -620,9 +638,10 @@ def test_two_requests_at_the_moment_of_the_end_both_know_whose_session_it_was(cl
 
 
 def test_an_unlocked_account_does_not_get_its_old_session_back(client: Client, user: User) -> None:
-    User.objects.filter(pk=user.pk).update(locked_at=timezone.now())
+    admin = person(name="admin")
+    users.lock(user, by=admin)
     assert _page(client) == 302
-    User.objects.filter(pk=user.pk).update(locked_at=None)
+    users.unlock(user, by=admin)
     assert _page(client) == 302
 
 

@@ -127,6 +127,62 @@ def test_admin_cannot_be_guessed_from_many_addresses_nor_be_shut_out_where_the_a
     assert attempt("admin", PASSPHRASE, "10.0.99.1").status_code == 302
 
 
+def log_in(client: Client, name: str = "admin", passphrase: str = PASSPHRASE) -> int:
+    return client.post(reverse("accounts:sign-in"), {"username": name, "password": passphrase}).status_code
+
+
+def after_login(name: str = "admin", address: str = "10.0.0.1") -> Client:
+    """A browser in which somebody has logged in and out again."""
+    client = Client(REMOTE_ADDR=address)
+    assert log_in(client, name) == 302
+    client.post(reverse("accounts:sign-out"))
+    return client
+
+
+def test_a_stranger_at_the_same_address_does_not_keep_admin_out_of_a_browser_that_is_known() -> None:
+    settings()
+    person(name="admin")
+    known = after_login()
+    assert [attempt("admin", "wrong").status_code for _attempt in range(30)] == [200] * 4 + [429] * 26
+    for number in range(20):
+        attempt(f"user{number}", "wrong")
+    assert log_in(known) == 302
+    # A success there gives the stranger no new attempts, and the old passphrase can be typed too.
+    assert attempt("admin", PASSPHRASE).status_code == 429
+    typed = {"old": "wrong", "passphrase": "correct horse 10", "again": "correct horse 10"}
+    assert known.post(reverse("accounts:change-passphrase"), typed).status_code == 422
+    assert known.post(reverse("accounts:change-passphrase"), typed | {"old": PASSPHRASE}).status_code == 302
+
+
+def test_a_known_browser_has_its_own_attempts_and_no_more() -> None:
+    settings(lock_after=0)
+    person(name="admin")
+    known, again = after_login(), after_login()
+    assert [log_in(known, passphrase="wrong") for _attempt in range(6)] == [200] * 4 + [429] * 2
+    known.defaults["REMOTE_ADDR"] = "10.0.0.2"
+    assert log_in(known) == 429
+    assert log_in(again) == 302
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
+    assert log_in(known) == 302
+    assert not AccessAttempt.objects.exists()
+
+
+def test_a_browser_is_known_for_the_one_who_logged_in_and_by_its_own_cookie_alone() -> None:
+    settings(lock_after=0)
+    person(name="admin")
+    person(name="ann")
+    known = after_login("ann")
+    for _attempt in range(5):
+        attempt("admin", "wrong")
+    assert log_in(known, "admin") == 429
+    forged = Client(REMOTE_ADDR="10.0.0.1")
+    value = known.cookies["known_browser"].value
+    forged.cookies["known_browser"] = value.replace(f"{User.objects.get(username='ann').pk}:", "1:", 1) + "x"
+    assert log_in(forged, "admin") == 429
+    assert known.cookies["known_browser"]["httponly"]
+    assert known.cookies["known_browser"]["samesite"] == "Lax"
+
+
 def test_who_hammers_on_while_turned_away_makes_the_wait_no_longer() -> None:
     settings()
     person(name="admin")

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.views.i18n import set_language as remember_language
 from django_htmx.http import HttpResponseClientRedirect
 
-from seg_console.accounts import carried, preferences, sessions, signing_in
+from seg_console.accounts import carried, known_browser, preferences, sessions, signing_in
 from seg_console.accounts.carried import Carried
 from seg_console.accounts.ended import Ended, ended_session, know
 from seg_console.accounts.forms.sign_in import SignInForm
@@ -88,6 +88,7 @@ class SignInView(LoginView):
         language = preferences.language_of(user)
         if language:
             preferences.remember_language(response, language)
+        known_browser.remember(self.request, response, user)
         return response
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
