@@ -10,8 +10,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError
 
+from seg_console import environment
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "seg_console.settings")
+    environment.keep_files_private()
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

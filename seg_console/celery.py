@@ -9,9 +9,10 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "seg_console.settings")
 
 from celery import Celery
-from celery.signals import worker_init, worker_shutting_down
+from celery.signals import beat_init, worker_init, worker_shutting_down
 from django.conf import settings
 
+from seg_console import environment
 from seg_console.delivery import descriptors, stopping
 
 app = Celery("seg_console")
@@ -68,6 +69,13 @@ app.conf.update(
     },
     imports=("seg_console.delivery.tasks", "tdc.tasks"),
 )
+
+
+@beat_init.connect
+@worker_init.connect
+def _keep_files_private(**_: Any) -> None:
+    """Before a worker has children, which inherit it."""
+    environment.keep_files_private()
 
 
 @worker_init.connect

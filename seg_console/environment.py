@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +28,54 @@ _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 _USUAL_PORTS = {"http": 80, "https": 443}
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+# What no process needs to have in its environment, where others of the same user read it and children inherit it.
+SECRETS = ("SEG_SECRET_KEY", "SEG_ADMIN_PASSPHRASE", "DATABASE_URL", "REDIS_URL", "PGPASSWORD")
+SECRETS_FILE = "SEG_SECRETS_FILE"
+
 
 def text(name: str, default: str) -> str:
-    """The variable's value, or `default` when it is unset or empty."""
-    return os.environ.get(name, "").strip() or default
+    """The variable's value, or `default` when it is unset or empty. A secret may come from SEG_SECRETS_FILE instead.
+    Raises ImproperlyConfigured when that cannot be read."""
+    value = os.environ.get(name, "").strip()
+    if not value and name in SECRETS:
+        value = secrets().get(name, "").strip()
+    return value or default
+
+
+def secrets() -> Mapping[str, str]:
+    """What the file that SEG_SECRETS_FILE names holds; nothing where none is named. Raises ImproperlyConfigured."""
+    file = os.environ.get(SECRETS_FILE, "").strip()
+    return _secrets_in(file) if file else {}
+
+
+@cache
+def _secrets_in(file: str) -> Mapping[str, str]:
+    try:
+        found = json.loads(Path(file).read_bytes())
+    except OSError as error:
+        raise ImproperlyConfigured(f"{SECRETS_FILE}={file!r} cannot be read ({error.strerror}).") from error
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        # Without the reason: that quotes what is in the file.
+        raise ImproperlyConfigured(
+            f"{SECRETS_FILE}={file!r} is not a JSON object of texts: write one like "
+            '{"SEG_SECRET_KEY": "...", "DATABASE_URL": "..."}.'
+        )
+    unknown = sorted(set(found) - set(SECRETS))
+    if unknown:
+        raise ImproperlyConfigured(f"{SECRETS_FILE}={file!r}: {unknown[0]!r} is none of {', '.join(SECRETS)}.")
+    return found
+
+
+def without_secrets() -> dict[str, str]:
+    """The environment of this process as others may have it."""
+    return {name: value for name, value in os.environ.items() if name not in {*SECRETS, SECRETS_FILE}}
+
+
+def keep_files_private() -> None:
+    """Whatever this process and its children write from now on is their user's alone."""
+    os.umask(0o077)
 
 
 def port(name: str, default: int) -> int:
@@ -49,15 +97,31 @@ def megabytes(name: str, default: int, *, least: int) -> int:
 
 
 def folder(name: str, default: str, *, base: Path) -> Path:
-    """A folder, made if need be; a relative one is looked for in `base`. Raises ImproperlyConfigured."""
+    """A folder, made if need be and closed to other users; a relative one is looked for in `base`. Raises
+    ImproperlyConfigured."""
     path = (base / text(name, default)).resolve()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
     except OSError as error:
         raise ImproperlyConfigured(
             f"{name}={str(path)!r} cannot be used as a folder ({error.strerror}): give a folder of your own."
         ) from error
+    if mode & stat.S_ISVTX or path == Path(path.anchor):
+        # Like /tmp: others need it, and closing it to them would be worse than leaving it open.
+        raise ImproperlyConfigured(f"{name}={str(path)!r} is a folder that everybody shares: give one of your own.")
+    with suppress(PermissionError):
+        close_to_others(path)
     return path
+
+
+def close_to_others(path: Path) -> bool:
+    """Take every right from group and others. Returns whether there was any; raises OSError."""
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    if not mode & 0o077:
+        return False
+    path.chmod(mode & ~0o077)
+    return True
 
 
 def host_name(name: str, default: str) -> str:
@@ -211,7 +275,7 @@ def database(name: str, default_path: Path) -> dict[str, object]:
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(parts.path.lstrip("/")),
             "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
+            "PASSWORD": unquote(parts.password or "") or text("PGPASSWORD", ""),
             "HOST": unquote(query.get("host", parts.hostname or "")),
             "PORT": str(parts.port or query.get("port", "")),
             "CONN_MAX_AGE": 60,

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -24,9 +24,10 @@ GRACE_S: Final = 12.0
 class Guard:
     """That process, seen from `up`."""
 
-    def __init__(self, *, grace_s: float = GRACE_S) -> None:
+    def __init__(self, environment: Mapping[str, str], *, grace_s: float = GRACE_S) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, str(grace_s)],
+            env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             # Ctrl-C at the terminal is for the others.

@@ -37,6 +37,8 @@ from seg_console.preflight import (
     check_folder,
     check_ports,
     check_socket_path,
+    handed_on,
+    make_private,
     only_one,
     redis_server,
 )
@@ -80,6 +82,9 @@ def launch(
     check_folder(data_folder)
     with only_one(data_folder / "run" / "up.lock"):
         check_folder(data_folder / "log")
+        left = make_private(data_folder)
+        if left:
+            say(f"In the data folder {data_folder} {left} files belong to another user and may be open to others.")
         check_ports([_console_port(), *(addition.ports if addition else ())])
         _check_proxies()
         _check_certificate()
@@ -119,13 +124,19 @@ async def _run(
     # From whatever folder it was started: a service manager's is its own.
     folder = Path(settings.BASE_DIR)
     path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
-    supervisor = Supervisor(
-        [_wherever(process, folder) for process in processes],
-        log_folder=Path(settings.SEG_DATA_DIR) / "log",
-        environment={"PYTHONUNBUFFERED": "1", "PYTHONPATH": path},
-        say=say,
-    )
-    await supervisor.run(checks=checks, pulses=pulses, when_ready=ready)
+    data_folder = Path(settings.SEG_DATA_DIR)
+    needed = {name: environment.text(name, "") for name in environment.SECRETS if name != "SEG_ADMIN_PASSPHRASE"}
+    with handed_on({name: value for name, value in needed.items() if value}, data_folder / "run" / "secrets") as file:
+        supervisor = Supervisor(
+            [_wherever(process, folder) for process in processes],
+            log_folder=data_folder / "log",
+            environment={
+                **environment.without_secrets(),
+                **{"PYTHONUNBUFFERED": "1", "PYTHONPATH": path, environment.SECRETS_FILE: str(file)},
+            },
+            say=say,
+        )
+        await supervisor.run(checks=checks, pulses=pulses, when_ready=ready)
 
 
 def _wherever(process: Process, folder: Path) -> Process:

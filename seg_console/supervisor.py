@@ -127,7 +127,8 @@ class Output:
 class Supervisor:
     """Runs `processes` until stopped. One per program: circus takes the signal handlers of the process.
 
-    `environment` is added to what each process inherits. `say` prints one line for the person at the terminal.
+    `environment` is all that each process has in its own: nothing is inherited. `say` prints one line for the
+    person at the terminal.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Supervisor:
         Raises SupervisionError when `when_ready` does.
         """
         logging.getLogger("circus").setLevel(logging.WARNING)
-        self._guard = Guard()
+        self._guard = Guard(self._environment)
         arbiter = self._arbiter()
         self._take_signals()
         await arbiter.start()
@@ -213,7 +214,7 @@ class Supervisor:
             shlex.quote(sys.executable),
             args=["-I", "-S", tether.__file__, str(os.getpid()), *program],
             env=self._environment,
-            copy_env=True,
+            copy_env=False,
             autostart=False,
             graceful_timeout=process.grace_s,
             stdout_stream={"stream": output},

@@ -22,5 +22,10 @@ graceful_timeout = 4
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Else a socket in the home folder, shared by every gunicorn of the user.
 control_socket_disable = True
-# Of the little that gunicorn itself writes.
+# Of what gunicorn itself writes.
 umask = 0o077
+
+
+def on_starting(_server: object) -> None:
+    """Before there are workers, which inherit it."""
+    environment.keep_files_private()

@@ -93,7 +93,7 @@ class MailLog:
 
     def _open(self, at: datetime) -> None:
         self.close()
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         status = os.fstat(self._descriptor)
         self._inode = status.st_ino
         if status.st_size == 0:
@@ -146,7 +146,7 @@ class _Turn:
         return self
 
     def _open(self) -> int:
-        return os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        return os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def __exit__(self, *_: object) -> None:
         reached = int(self.at.timestamp())

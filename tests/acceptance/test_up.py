@@ -17,6 +17,7 @@ from django.utils import timezone
 from seg_console.certificates.own import tls_context
 from seg_console.guard import GRACE_S
 from seg_console.launch import smtp_answers
+from tests.support.own_redis import own_redis
 from tests.support.running_system import System, free_port_block, started, wait_until
 
 
@@ -235,6 +236,58 @@ def test_a_process_that_keeps_ending_is_told_and_the_others_stay_up(tmp_path: Pa
 
     assert "listener ended with signal SIGKILL" in system.said
     assert "listener ended with exit code 1: " in system.said
+
+
+def test_the_data_folder_is_private_also_one_that_was_open(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "log").mkdir(parents=True)
+    (folder / "log" / "old.log").touch()
+    for path in (folder, folder / "log", folder / "log" / "old.log"):
+        path.chmod(0o777)
+    with started("up", folder) as system:
+        system.wait_until_ready()
+        family = system.family()
+        # It greets once it has written its first line.
+        assert smtp_answers("127.0.0.1", system.smtp_port)
+        assert len(family) > 8
+        assert {_umask(pid) for pid in (*(process.pid for process in family), system.process.pid)} == {"0077"}
+        written = [folder, *folder.rglob("*")]
+        assert {"mail_logs", "redis.sock", "old.log", "console.log"} <= {path.name for path in written}
+        assert [path for path in written if path.lstat().st_mode & 0o077] == []
+        system.stop()
+
+
+def _umask(pid: int) -> str:
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("Umask:")]
+    return line.split()[1]
+
+
+def test_no_secret_is_in_the_environment_or_the_command_of_a_process(tmp_path: Path) -> None:
+    with own_redis() as redis:
+        secrets = {
+            "SEG_SECRET_KEY": "k3y-that-signs-the-sessions-" + "x" * 40,
+            "SEG_ADMIN_PASSPHRASE": "correct horse 11",
+            "REDIS_URL": redis.url.replace("127.0.0.1", ":r3dis-passphrase@127.0.0.1"),
+            "PGPASSWORD": "p9-passphrase",
+        }
+        redis.require("r3dis-passphrase")
+        with started("up", tmp_path, **secrets) as system:
+            system.wait_until_ready()
+            assert system.said.count("passphrase as set before") == 1
+            family = system.family()
+            told = [text for process in family for text in (*process.environ().values(), *process.cmdline())]
+            known = [*secrets.values(), *([system.environment["DATABASE_URL"]] if system.database else [])]
+            assert [text for text in told if any(secret in text for secret in known)] == []
+            handed = tmp_path / "run" / "secrets"
+            assert handed.stat().st_mode & 0o777 == 0o600
+            assert not (tmp_path / "secret_key").exists()
+            victim = system.child("manage.py listen")
+            victim.kill()
+            wait_until(lambda: "listener ended with signal SIGKILL" in system.said, what="the ending is told")
+            wait_until(lambda: smtp_answers("127.0.0.1", system.smtp_port), what="the listener answers again")
+            assert "correct horse 11" not in handed.read_text()
+            system.stop()
+        assert not handed.exists()
 
 
 def test_ctrl_c_stops_everything_cleanly(system: System) -> None:

@@ -74,6 +74,10 @@ class OwnRedis:
             case _:
                 assert_never(trouble)
 
+    def require(self, passphrase: str) -> None:
+        """From now on it answers only to who knows this, the system under test alone."""
+        self._command("CONFIG SET", "requirepass", passphrase)
+
     def _command(self, *words: str) -> None:
         with Redis.from_url(self.url) as client:
             client.execute_command(*words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -81,6 +82,68 @@ def test_a_data_folder_is_made_and_one_that_cannot_be_is_refused(
     monkeypatch.setenv("SEG_DATA_DIR", "file")
     with pytest.raises(ImproperlyConfigured, match="cannot be used as a folder"):
         environment.folder("SEG_DATA_DIR", "var", base=tmp_path)
+
+
+def test_a_data_folder_is_closed_to_others_also_one_that_was_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEG_DATA_DIR", "new")
+    assert environment.folder("SEG_DATA_DIR", "var", base=tmp_path).stat().st_mode & 0o777 == 0o700
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old").chmod(0o755)
+    monkeypatch.setenv("SEG_DATA_DIR", "old")
+    assert environment.folder("SEG_DATA_DIR", "var", base=tmp_path).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_everybody_shares_is_no_data_folder_and_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    for shared in ("shared", "/"):
+        monkeypatch.setenv("SEG_DATA_DIR", shared)
+        with pytest.raises(ImproperlyConfigured, match="is a folder that everybody shares: give one of your own"):
+            environment.folder("SEG_DATA_DIR", "var", base=tmp_path)
+    assert (tmp_path / "shared").stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_secret_may_come_from_a_file_and_a_variable_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(json.dumps({"SEG_SECRET_KEY": "from the file", "DATABASE_URL": "postgresql://seg@db/seg"}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "PGPASSWORD": "of the database"}))
+    monkeypatch.setenv("SEG_SECRETS_FILE", str(file))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("SEG_SECRET_KEY", raising=False)
+    assert environment.text("SEG_SECRET_KEY", "") == "from the file"
+    assert environment.database("DATABASE_URL", tmp_path)["PASSWORD"] == "of the database"
+    assert environment.text("SEG_HOSTNAME_OF_NOBODY", "") == ""
+    monkeypatch.setenv("SEG_SECRET_KEY", "of the environment")
+    assert environment.text("SEG_SECRET_KEY", "") == "of the environment"
+    assert not {"SEG_SECRET_KEY", "SEG_SECRETS_FILE"} & environment.without_secrets().keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read (No such file or directory)."),
+        ("s3cret", "is not a JSON object of texts"),
+        ('["s3cret"]', "is not a JSON object of texts"),
+        ('{"SEG_SECRET_KEY": 5}', "is not a JSON object of texts"),
+        ('{"SEG_HTTP_PORT": "s3cret"}', ": 'SEG_HTTP_PORT' is none of SEG_SECRET_KEY, SEG_ADMIN_PASSPHRASE"),
+    ],
+)
+def test_a_file_of_secrets_that_is_none_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    file = tmp_path / "secrets"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SEG_SECRETS_FILE", str(file))
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refusal:
+        environment.secrets()
+    assert "s3cret" not in str(refusal.value)
 
 
 def test_a_command_ends_with_the_sentence_alone() -> None:

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from seg_console import environment
 from seg_console.delivery import states
 from seg_console.delivery.models import Delivery
 from seg_console.gateway.place import of_environment
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self._folder = Path(settings.SEG_DATA_DIR)
         self._lab = self._folder / "lab"
-        self._passphrase = os.environ.get("SEG_ADMIN_PASSPHRASE", "")
+        self._passphrase = environment.text("SEG_ADMIN_PASSPHRASE", "")
         try:
             launch(say=self._say, addition=_lab(), when_ready=self._demonstrate, prepare=self._choose_passphrase)
         except (PreflightError, SupervisionError) as error:
