@@ -257,9 +257,18 @@ def _entry_lists(key: str, raw: object) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _given_twice(path: str, entries: list[Any]) -> Iterator[Problem]:
-    for again, _first in repeated(entries):
+    """Of entries as they are kept: two spellings of one address are one entry."""
+    for again, _first in repeated(_as_kept(entry) for entry in entries):
         message = _("%(value)s is in the list already; give each entry only once.")
         yield Problem(f"{path}[{again}]", message % {"value": entries[again]})
+
+
+def _as_kept(entry: object) -> object:
+    """What is no entry stays as it stands: that is somebody else's fault to tell."""
+    try:
+        return check_entry(entry) if isinstance(entry, str) else entry
+    except ValueError:
+        return entry
 
 
 def check_lists_exist(policies: Any, lists: Any) -> Iterator[Problem]:

@@ -49,6 +49,16 @@ def running(**sections: Any) -> Document:
         ({"address_lists": [PARTNERS | {"entries": []}]}, "address_lists[0].entries", "give at least 1."),
         ({"address_lists": [PARTNERS | {"entries": ["a@", "A@"]}]}, "address_lists[0].entries[1]", "only once"),
         (
+            {"address_lists": [PARTNERS | {"entries": ['"c\\eo"@x.example', "ceo@x.example"]}]},
+            "address_lists[0].entries[1]",
+            "only once",
+        ),
+        (
+            {"incoming_mail_policies": [policy("P", "taro..y@x.example", '"taro..y"@x.example')]},
+            "incoming_mail_policies[0].members[0].recipients.entries[1]",
+            "only once",
+        ),
+        (
             {"address_lists": [PARTNERS | {"entries": ["list:Others"]}]},
             "address_lists[0].entries[0]",
             "is not an entry",
