@@ -357,7 +357,7 @@ def test_a_domain_with_underscores_is_configured_everywhere() -> None:
 def test_the_rest_is_as_the_document_says() -> None:
     pending.commit_document(FULL, "")
     now = running.current()
-    assert now.value(listener).model_dump() == FULL["listener"]
+    assert now.value(listener).model_dump(mode="json") == FULL["listener"]
     profiles = now.value(bounce_profiles)
     assert profiles.named("Default").model_dump() == FULL["bounce_profile"]
     assert profiles.named("PATIENT").model_dump() == FULL["bounce_profiles"][0]
