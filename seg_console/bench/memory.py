@@ -28,6 +28,7 @@ PIECE = 65_536
 # What it may cost, and how long a small message may wait in 99 of 100 cases.
 MOST_MIB, MOST_S = 300, 1.0
 DEADLINE_S = 600.0
+LIVE_DEADLINE_S = 30.0
 LINE = b"x" * 76 + b"\r\n"
 MIB = 1024 * 1024
 DOMAIN = "corp.bench.example"
@@ -83,7 +84,19 @@ def _measure(clients: int) -> Figures:
         return asyncio.run(_load(smtp_port, running.process("listener"), clients))
 
 
+async def _until_live(port: int) -> None:
+    """Wait until the configuration is in force: before that nobody receives mail."""
+    async with asyncio.timeout(LIVE_DEADLINE_S):
+        while True:
+            with contextlib.suppress(gateway.GatewayError):
+                _reader, writer = await _begin(port)
+                writer.close()
+                return
+            await asyncio.sleep(0.1)
+
+
 async def _load(port: int, listener: psutil.Process, clients: int) -> Figures:
+    await _until_live(port)
     small = _Small(port)
     watch = _Watch(listener)
     before = watch.look()
