@@ -39,8 +39,6 @@ class Spool:
     def __eq__(self, other: object) -> bool:
         return self.read() == other.read() if isinstance(other, Spool) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
     @property
     def is_large(self) -> bool:
         """Whether it is more than is held in memory."""

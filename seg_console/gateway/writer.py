@@ -19,7 +19,7 @@ from enum import Enum
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
 from seg_console.gateway.accept import Happening
-from seg_console.gateway.arrival import Abandoned, Arrival
+from seg_console.gateway.arrival import Abandoned, Arrival, TurnedAway
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def _is_large(happening: Happening) -> bool:
 
 def _icid(happening: Happening) -> int | None:
     """The connection on which it happened, None where it was on none."""
-    if isinstance(happening, Arrival | Abandoned):
+    if isinstance(happening, Arrival | Abandoned | TurnedAway):
         return happening.peer.icid
     return getattr(happening, "icid", None)
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from seg_console.gateway.accept import Happening
-from seg_console.gateway.arrival import Arrival, Peer
-from seg_console.gateway.protocol import Envelope, ReceivedMessage
+from seg_console.gateway.arrival import Arrival, Peer, TurnedAway
+from seg_console.gateway.protocol import Envelope, ReceivedMessage, Refused
 from seg_console.gateway.spool import Spool
 from seg_console.gateway.writer import BATCH_ITEMS, LARGE_BYTES, Answer, Writer
 from seg_console.mail import events
+from seg_console.mail.values import RefusalKind
 
 NOW = datetime(2026, 11, 23, 16, 40, 12, tzinfo=UTC)
 LARGE = LARGE_BYTES // 2
@@ -38,7 +39,14 @@ def closed(icid: int) -> events.ConnectionClosed:
     return events.ConnectionClosed(at=NOW, icid=icid)
 
 
+def turned_away(icid: int) -> TurnedAway:
+    refused = Refused(RefusalKind.INVALID_SENDER, "nobody", 501, "5.1.7 Bad sender address syntax")
+    return TurnedAway(arrival(0, icid=icid).peer, NOW, refused, "client.example.net")
+
+
 def name(happening: Happening) -> str:
+    if isinstance(happening, TurnedAway):
+        return f"turned away {happening.peer.icid}"
     if isinstance(happening, Arrival):
         return f"MID {happening.message.envelope.mid}"
     return f"close {happening.icid}" if isinstance(happening, events.ConnectionClosed) else "?"
@@ -72,7 +80,8 @@ def test_a_message_larger_than_the_share_of_a_batch_goes_all_the_same() -> None:
 
 def test_what_a_connection_does_after_its_large_message_is_stored_after_it() -> None:
     large = [arrival(mid, icid=mid, size=LARGE) for mid in range(1, 5)]
-    assert batches(*large, closed(4), closed(9)) == [["close 9", "MID 1", "MID 2"], ["MID 3", "MID 4"], ["close 4"]]
+    found = batches(*large, turned_away(4), closed(4), closed(9))
+    assert found == [["close 9", "MID 1", "MID 2"], ["MID 3", "MID 4"], ["turned away 4", "close 4"]]
 
 
 def test_what_came_before_a_large_message_is_stored_before_it_however_much_it_is() -> None:
